@@ -1,0 +1,177 @@
+package history
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+)
+
+// State is what a history amounts to. The zero State has not started.
+//
+// It holds what is open and nothing of what is settled, so its size follows the number of open things and not the
+// length of the history. Whoever holds one may read it; only [State.Evolve] changes it.
+type State struct {
+	Seq    uint64 // of the last entry
+	Hash   Hash
+	At     time.Time // of the last entry; times never go back
+	Build  string    // of the last entry that names one
+	Bytes  int       // of the run's entries
+	Status Status    // 0: never started
+	Run    Run       // the current or last one
+	Stall  *Stall    // nil unless the code at hand cannot go on
+
+	Told  uint64 // up to here the code has been told, and answered in full
+	Input uint64 // the last input; the execution is due now if it is above Told
+
+	Activities map[Step]*Activity  // not settled
+	Timers     map[Step]time.Time  // neither fired nor stopped, by when they are due
+	Outcome    Outcome             // of a closed run
+	requests   map[[16]byte]uint64 // of the current run, by digest: Seq
+	wakes      wakes
+}
+
+// Run is one life of an execution.
+type Run struct {
+	ID, Chain       string
+	Number          uint64
+	Type            string
+	Version         int
+	Origin          Origin
+	Seed            uint64
+	Began           uint64    // Seq of Started
+	Started, Closed time.Time // Closed is zero while the run is open
+	BeginAt         time.Time // zero, or the moment until which the code is not told anything
+	RunDeadline     time.Time
+	Deadline        time.Time
+	CorrelationID   string
+	Steps           Step // the highest asked
+	Signals         int  // accepted so far
+	Gates           int  // kept so far
+	CancelRequested bool
+}
+
+// Outcome is how a run ended.
+type Outcome struct {
+	Result  Payload
+	Failure Payload
+	Reason  string // of a termination; the limit of a time-out
+	Step    Step   // of the activity whose limit that was
+}
+
+// Stall says why the code at hand cannot go on.
+type Stall struct {
+	Reason string
+	Build  string
+	Since  time.Time
+	Seq    uint64
+}
+
+// Evolve folds e into s. It never refuses: what is recorded happened. e must be the next entry, or the first of a run if
+// s is zero; anything else is a bug of ours.
+func (s *State) Evolve(e Entry) {
+	if s.Seq != 0 && e.Seq != s.Seq+1 {
+		panic(fmt.Sprintf("history: entry %d cannot follow %d", e.Seq, s.Seq))
+	}
+	s.Seq, s.Hash, s.At = e.Seq, e.Hash, e.At
+	if e.Build != "" {
+		s.Build = e.Build
+	}
+	if e.Told > 0 {
+		s.Told = e.Told
+		s.lift()
+	}
+	e.Event.evolve(s, &e)
+	s.Bytes += e.Size()
+	if e.Event.Role() == Input {
+		s.Input = e.Seq
+	}
+	if e.Request != "" {
+		if s.requests == nil {
+			s.requests = map[[16]byte]uint64{}
+		}
+		s.requests[digest(e.Request)] = e.Seq
+	}
+}
+
+// Fold folds entries into a new State.
+func Fold(entries ...Entry) *State {
+	s := new(State)
+	for _, e := range entries {
+		s.Evolve(e)
+	}
+	return s
+}
+
+// begin makes way for a new run; only what belongs to the stream stays.
+func (s *State) begin(r Run) {
+	*s = State{
+		Seq: s.Seq, Hash: s.Hash, At: s.At, Build: s.Build, Status: StatusRunning, Run: r, Told: s.Told,
+		Activities: map[Step]*Activity{}, Timers: map[Step]time.Time{},
+	}
+	s.wakeRun()
+}
+
+func (s *State) close(status Status, o Outcome, at *Entry) {
+	s.Status, s.Outcome, s.Stall = status, o, nil
+	s.Run.Closed = at.At
+	s.Told = at.Seq
+	clear(s.Activities)
+	clear(s.Timers)
+	s.wakes = wakes{}
+}
+
+func (s *State) lift() {
+	s.Stall = nil
+	if s.Status == StatusStalled {
+		s.Status = StatusRunning
+	}
+}
+
+func (s *State) asked(step Step) { s.Run.Steps = max(s.Run.Steps, step) }
+
+// wakeRun sets the run's own wake: its delayed beginning or its nearest deadline.
+func (s *State) wakeRun() {
+	var due time.Time
+	for _, t := range []time.Time{s.Run.BeginAt, s.Run.RunDeadline, s.Run.Deadline} {
+		if !t.IsZero() && (due.IsZero() || t.Before(due)) {
+			due = t
+		}
+	}
+	if due.IsZero() {
+		s.wakes.drop(0)
+		return
+	}
+	s.wakes.set(0, due)
+}
+
+// Open reports whether a run is under way.
+func (s *State) Open() bool { return s.Status&StatusOpen != 0 }
+
+// Due reports whether inputs are recorded that the code has not been told.
+func (s *State) Due() bool { return s.Open() && s.Input > s.Told && s.Run.BeginAt.IsZero() }
+
+// Wake is the earliest moment at which something recorded is due; zero if nothing is.
+func (s *State) Wake() time.Time {
+	w, _ := s.wakes.first()
+	return w.due
+}
+
+// NextDue is the step for which s is to be woken first, 0 for the run itself. ok is false if nothing is ever due.
+func (s *State) NextDue() (step Step, due time.Time, ok bool) {
+	w, ok := s.wakes.first()
+	return w.step, w.due, ok
+}
+
+// Requested returns the Seq of the entry that the command with the given request id brought about in the current run.
+func (s *State) Requested(request string) (seq uint64, ok bool) {
+	if request == "" {
+		return 0, false
+	}
+	seq, ok = s.requests[digest(request)]
+	return seq, ok
+}
+
+func digest(request string) (d [16]byte) {
+	sum := sha256.Sum256([]byte(request))
+	return [16]byte(sum[:16])
+}

@@ -1,0 +1,70 @@
+package history
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A Reason says why an execution is open, and when somebody looks at it again without being asked.
+type Reason struct {
+	Step  Step
+	Why   string    // "timer", "attempt 3 of order.charge", "a signal", …
+	Since time.Time // zero where it is not known
+	Until time.Time // zero: until somebody sends something
+}
+
+func (r Reason) String() string {
+	if r.Until.IsZero() {
+		return r.Why
+	}
+	return fmt.Sprintf("%s until %s", r.Why, r.Until.Format(time.RFC3339))
+}
+
+// Waiting names everything an open execution waits for, in the order of its steps; nil if it is closed. An open execution
+// always waits for something. Its cost follows the number of open things.
+func (s *State) Waiting() []Reason {
+	if !s.Open() {
+		return nil
+	}
+	var all []Reason
+	if s.Stall != nil {
+		all = append(all, Reason{Why: "stalled: " + s.Stall.Reason, Since: s.Stall.Since})
+	}
+	if !s.Run.BeginAt.IsZero() {
+		all = append(all, Reason{Why: "its beginning", Since: s.Run.Started, Until: s.Run.BeginAt})
+	}
+	if s.Due() {
+		all = append(all, Reason{Why: fmt.Sprintf("the code being told of entry %d", s.Told+1), Since: s.At})
+	}
+	var steps []Reason
+	for step, due := range s.Timers {
+		steps = append(steps, Reason{Step: step, Why: "timer", Until: due})
+	}
+	for _, a := range s.Activities {
+		steps = append(steps, a.waiting())
+	}
+	slices.SortFunc(steps, func(a, b Reason) int { return cmp.Compare(a.Step, b.Step) })
+	all = append(all, steps...)
+	if len(all) == 0 {
+		all = append(all, Reason{Why: "a signal", Since: s.At})
+	}
+	return all
+}
+
+func (a *Activity) waiting() Reason {
+	r := Reason{Step: a.Step, Why: fmt.Sprintf("attempt %d of activity %s", a.Attempt, a.Name), Since: a.Scheduled}
+	r.Until, _ = a.Due()
+	switch {
+	case a.Pending:
+		r.Why = fmt.Sprintf("somebody outside who completes attempt %d of activity %s", a.Attempt, a.Name)
+		r.Since = a.Started
+	case !a.Started.IsZero():
+		r.Since = a.Started
+	case !a.RetryAt.IsZero():
+		r.Why += ", which begins"
+		r.Until = a.RetryAt
+	}
+	return r
+}

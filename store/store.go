@@ -1,0 +1,101 @@
+// Package store says what a log of histories must do.
+//
+// A [Log] keeps the histories of executions and nothing else; all else is a view of it and can be rebuilt. It has four
+// methods. What only some logs can do is a small interface beside it, such as [Tails].
+//
+// Package storetest holds the suite that decides whether something is a Log. The drivers are in the folders below.
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/clewflow/clew/history"
+)
+
+// What can be wrong. Drivers wrap these with what they were doing; callers ask with errors.Is.
+var (
+	// ErrConflict: the history has grown, or is shorter than the caller believes. Nothing was stored.
+	ErrConflict = errors.New("store: history has grown")
+	// ErrUnknownOutcome: what was to be stored may or may not be, or may yet come to be. Append the same again until the
+	// answer is definite.
+	ErrUnknownOutcome = errors.New("store: unknown whether it was stored")
+	// ErrNotFound: there is no such history.
+	ErrNotFound = errors.New("store: not found")
+	// ErrTooLarge: the append is larger than this log can take. Nothing was stored.
+	ErrTooLarge = errors.New("store: too large")
+	// ErrDenied: the caller has no right to it.
+	ErrDenied = errors.New("store: denied")
+	// ErrUnavailable: certainly not stored, or not readable now; later it may be.
+	ErrUnavailable = errors.New("store: unavailable")
+	// ErrCorrupt: what is stored is not what was written. It is never taken for absent.
+	ErrCorrupt = errors.New("store: corrupt")
+	// ErrInUse: another process has the store open.
+	ErrInUse = errors.New("store: in use by another process")
+	// ErrClosed: the log was closed.
+	ErrClosed = errors.New("store: closed")
+)
+
+// Position is a place in the order of the whole log. Positions rise, not always by one; 0 is before the first.
+type Position uint64
+
+// Record is an entry in its place in the log.
+type Record struct {
+	Position Position
+	ID       history.ID
+	Entry    history.Entry
+}
+
+// Log is the only truth.
+//
+// All methods may be called from many goroutines. Entries that a Log returns must not be changed.
+type Log interface {
+	// Append stores sealed entries at the end of a history, all or none, and returns when they are durable. The first
+	// Seq must be the next of the history, else nothing is stored and the error is ErrConflict. If exactly these entries
+	// are at that place already, nothing is stored and there is no error, so that an append with an unknown outcome can
+	// be repeated. Errors: ErrConflict, ErrUnknownOutcome, ErrTooLarge, ErrUnavailable, ErrDenied, ErrClosed.
+	Append(ctx context.Context, id history.ID, entries ...history.Entry) error
+
+	// Read yields the entries of a history from Seq from on (1 is the first), as of the call. A history that does not
+	// exist yields nothing. An error ends the sequence and is never a short history: ErrCorrupt, ErrUnavailable, ErrClosed.
+	Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[Record, error]
+
+	// Head returns the position of the newest record, 0 if there is none.
+	Head(ctx context.Context) (Position, error)
+
+	// Follow yields every record after a position, in order and without gaps, as it becomes durable, until ctx ends (then
+	// the sequence just ends) or an error does.
+	Follow(ctx context.Context, after Position) iter.Seq2[Record, error]
+
+	// Close ends all that is under way, with ErrClosed, and lets go of the store.
+	Close() error
+}
+
+// Tail is the end of a history whose run is open: enough to know whether, and when, somebody must act on it.
+type Tail struct {
+	ID         history.ID
+	Began      uint64       // Seq of the Started of the open run
+	Seq        uint64       // of the last entry
+	Hash       history.Hash // of the last entry
+	Wake       time.Time    // zero: nothing is ever due
+	Due        bool         // inputs are recorded that the code was not told
+	Activities int          // not settled
+}
+
+// Tails is what a Log may offer beside: a small row for each open execution, so that after a restart the cost is that of
+// the open work and not that of all histories.
+type Tails interface {
+	// AppendTail is Append, and in the same write makes tail the row of the execution, or removes the row if tail is nil.
+	AppendTail(ctx context.Context, id history.ID, tail *Tail, entries ...history.Entry) error
+	// Tail returns the row of an execution; ok is false if there is none.
+	Tail(ctx context.Context, id history.ID) (tail Tail, ok bool, err error)
+	// AllTails yields every row, in the order of namespaces and ids.
+	AllTails(ctx context.Context) iter.Seq2[Tail, error]
+}
+
+// Meter is what a Log may offer beside: how much it has written since it was opened.
+type Meter interface {
+	Written() (appends, syncs, bytes uint64)
+}
