@@ -198,7 +198,7 @@ type AttemptOverdue struct {
 func (*AttemptOverdue) Role() Role   { return Note }
 func (*AttemptOverdue) Kind() string { return "attempt-overdue" }
 func (e *AttemptOverdue) evolve(s *State, at *Entry) {
-	s.activity(e.Step, func(a *Activity) { a.Serial, a.Overdue = e.Serial, true })
+	s.activity(e.Step, func(a *Activity) { a.Serial, a.Started, a.Overdue = e.Serial, e.Started, true })
 }
 func (e *AttemptOverdue) put(w *writer) { e.Try.put(w); w.text("limit", e.Limit) }
 func (e *AttemptOverdue) take(r *reader, key string) bool {

@@ -1,0 +1,224 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/clewflow/clew/history"
+)
+
+// ScheduleActivity is the code's wish that an activity be done.
+type ScheduleActivity struct {
+	Step   history.Step
+	Name   string
+	Queue  string
+	Input  history.Payload
+	Policy *history.Policy
+}
+
+func (c ScheduleActivity) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	return follows(&history.ActivityScheduled{Step: c.Step, Name: c.Name, Queue: c.Queue, Input: c.Input, Policy: c.Policy})
+}
+
+// CancelActivity is the code's wish that an activity end.
+type CancelActivity struct{ Step history.Step }
+
+func (c CancelActivity) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if a := s.Activities[c.Step]; a == nil || a.CancelRequested {
+		return nothing()
+	}
+	return follows(&history.ActivityCancelRequested{Step: c.Step})
+}
+
+// Attempt is what is known of an attempt in hand where it is in hand.
+type Attempt struct {
+	Run        string
+	Step       history.Step
+	Serial     history.Serial
+	Started    time.Time
+	Beat       time.Time       // last sign of life
+	Checkpoint history.Payload // the last one
+	Newest     history.Serial  // the newest serial handed out for this step, 0 if nobody here knows
+}
+
+// of returns the open activity that the attempt belongs to. An attempt speaks for its activity until a newer one has
+// started.
+func (t Attempt) of(s *history.State) (*history.Activity, error) {
+	if s.Status == 0 {
+		return nil, ErrNotFound
+	}
+	if s.Run.ID != t.Run {
+		return nil, fmt.Errorf("%w: run %s is over", ErrStale, t.Run)
+	}
+	a := s.Activities[t.Step]
+	switch {
+	case a == nil && !s.Open():
+		return nil, fmt.Errorf("%w: run %s is %s", ErrSettled, s.Run.ID, s.Status)
+	case a == nil:
+		return nil, fmt.Errorf("%w (step %d)", ErrSettled, t.Step)
+	case t.Serial < a.Serial, t.Serial < t.Newest, t.Serial == a.Serial && a.Started.IsZero():
+		return nil, fmt.Errorf("%w: %s is at attempt %d", ErrStale, a.Name, a.Attempt)
+	}
+	return a, nil
+}
+
+func (t Attempt) try(a *history.Activity) history.Try {
+	started := t.Started
+	if started.IsZero() {
+		started = a.Started
+	}
+	return history.Try{Step: a.Step, Serial: t.Serial, Attempt: a.Attempt, Started: started}
+}
+
+// fresh is the attempt's checkpoint unless that is recorded already.
+func (t Attempt) fresh(a *history.Activity) history.Payload {
+	if t.Checkpoint.Sum == a.Checkpoint.Sum {
+		return history.Payload{}
+	}
+	return t.Checkpoint
+}
+
+// BeginAttempt records the start of an attempt before it is made, where somebody must know of it.
+type BeginAttempt struct{ Attempt }
+
+func (c BeginAttempt) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a, err := c.of(s)
+	if err != nil {
+		return nil, err
+	}
+	return follows(&history.AttemptStarted{Try: c.try(a)})
+}
+
+// LeavePending records that an attempt goes on outside.
+type LeavePending struct{ Attempt }
+
+func (c LeavePending) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a, err := c.of(s)
+	if err != nil {
+		return nil, err
+	}
+	return follows(&history.AttemptStarted{Try: c.try(a), Pending: true, Checkpoint: c.fresh(a)})
+}
+
+// Beat records a sign of life and the last checkpoint of an attempt.
+type Beat struct{ Attempt }
+
+func (c Beat) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a, err := c.of(s)
+	if err != nil {
+		return nil, err
+	}
+	if !c.Beat.After(a.Beat) {
+		return nothing()
+	}
+	return follows(&history.Heartbeat{Try: c.try(a), Beat: c.Beat, Checkpoint: c.fresh(a)})
+}
+
+// CompleteActivity settles an activity with its result.
+type CompleteActivity struct {
+	Attempt
+	Result history.Payload
+}
+
+func (c CompleteActivity) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a, err := c.of(s)
+	if err != nil {
+		return nil, err
+	}
+	return follows(&history.ActivityCompleted{Try: c.try(a), Result: c.Result})
+}
+
+// FailActivity is the end of an attempt that failed. The policy says whether another follows.
+type FailActivity struct {
+	Attempt
+	Failure    history.Payload
+	Codes      []string      // of all registered errors in the chain
+	Final      bool          // marked as not to be retried
+	RetryAfter time.Duration // 0: as the policy says
+	Dice       float64       // 0 up to 1, for the jitter
+}
+
+// Why no further attempt is made.
+const (
+	FinalNonRetryable = "non-retryable"
+	FinalAttempts     = "attempts"
+	FinalTime         = "time"
+	FinalCrashed      = "crashed the worker"
+)
+
+func (c FailActivity) decide(s *history.State, now time.Time) ([]history.Event, error) {
+	a, err := c.of(s)
+	if err != nil {
+		return nil, err
+	}
+	try := c.try(a)
+	if a.CancelRequested {
+		return follows(&history.ActivityCancelled{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a)})
+	}
+	never := func(code string) bool { return slices.Contains(a.Policy.NeverRetry, code) }
+	retryAt, final := next(a, now, c.RetryAfter, c.Dice)
+	if c.Final || slices.ContainsFunc(c.Codes, never) {
+		final = FinalNonRetryable
+	}
+	if final != "" {
+		return follows(&history.ActivityFailed{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a), Final: final})
+	}
+	return follows(&history.AttemptFailed{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a), RetryAt: retryAt})
+}
+
+// next says when the attempt after the one in hand is to be made, or why there is none.
+func next(a *history.Activity, now time.Time, retryAfter time.Duration, dice float64) (at time.Time, final string) {
+	if most := a.Policy.Retry.MaxAttempts; most > 0 && a.Attempt >= most {
+		return at, FinalAttempts
+	}
+	delay := retryAfter
+	if delay == 0 {
+		delay = a.Policy.Retry.Delay(a.Attempt, dice)
+	}
+	if delay >= a.Deadline().Sub(now) {
+		return at, FinalTime
+	}
+	return now.Add(delay), ""
+}
+
+// LoseAttempt says that the process which had the attempt in hand died. The third in a row sets the activity aside.
+type LoseAttempt struct{ Attempt }
+
+const maxLost = 3
+
+func (c LoseAttempt) decide(s *history.State, now time.Time) ([]history.Event, error) {
+	a, err := c.of(s)
+	if err != nil || a.Pending {
+		return nil, err
+	}
+	try := c.try(a)
+	final := ""
+	switch most := a.Policy.Retry.MaxAttempts; {
+	case a.CancelRequested:
+		return follows(&history.ActivityCancelled{Try: try})
+	case a.Lost+1 >= maxLost:
+		final = FinalCrashed
+	case most > 0 && a.Attempt >= most:
+		final = FinalAttempts
+	}
+	if final != "" {
+		lost := history.Failure{Message: "the process that made the attempt died"}
+		return follows(&history.ActivityFailed{Try: try, Failure: lost.Payload(), Final: final})
+	}
+	return follows(&history.AttemptLost{Try: try})
+}
+
+// SettleCancelled settles an activity that was asked to end and that nobody has in hand.
+type SettleCancelled struct{ Attempt }
+
+func (c SettleCancelled) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a := s.Activities[c.Step]
+	if a == nil || !a.CancelRequested || s.Run.ID != c.Run {
+		return nothing()
+	}
+	return follows(&history.ActivityCancelled{Try: history.Try{Step: a.Step, Serial: a.Serial, Attempt: a.Attempt}})
+}

@@ -1,0 +1,169 @@
+package commands
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/clewflow/clew/history"
+)
+
+// IfRunning says what a start does when a run is open.
+type IfRunning int
+
+// What a start does when a run is open.
+const (
+	Refuse            IfRunning = iota // ErrAlreadyRunning
+	UseExisting                        // nothing; the answer is the open run
+	TerminateExisting                  // in the same append
+)
+
+// IfClosed says what a start does when the id was used before.
+type IfClosed int
+
+// What a start does when the id was used before.
+const (
+	Allow               IfClosed = iota
+	AllowIfNotCompleted          // ErrAlreadyExists if the last run completed
+	Reject                       // ErrAlreadyExists
+)
+
+// Start begins a run.
+type Start struct {
+	Run              string // id of the new run
+	Type             string
+	Version          int
+	Input            history.Payload
+	Seed             uint64
+	Origin           history.Origin
+	After            time.Duration // not to begin before this has passed
+	At               time.Time     // nor before this
+	RunTimeout       time.Duration
+	ExecutionTimeout time.Duration
+	CorrelationID    string
+	Memo, Attributes history.Payload
+	IfRunning        IfRunning
+	IfClosed         IfClosed
+}
+
+func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	var events []history.Event
+	switch {
+	case s.Open() && c.IfRunning == Refuse:
+		return nil, fmt.Errorf("%w as run %s; wait for it, or start with IfRunning(UseExisting) or IfRunning(TerminateExisting)", ErrAlreadyRunning, s.Run.ID)
+	case s.Open() && c.IfRunning == UseExisting:
+		return nothing()
+	case s.Open():
+		events = append(events, &history.Terminated{Reason: "replaced by run " + c.Run, Closing: closing(s, nil)})
+	case s.Status != 0 && (c.IfClosed == Reject || c.IfClosed == AllowIfNotCompleted && s.Status == history.StatusCompleted):
+		return nil, fmt.Errorf("%w: run %s is %s", ErrAlreadyExists, s.Run.ID, s.Status)
+	}
+	return append(events, c.started(s, now)), nil
+}
+
+func (c Start) check() error {
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"After", c.After}, {"RunTimeout", c.RunTimeout}, {"ExecutionTimeout", c.ExecutionTimeout}} {
+		if err := CheckDuration(d.field, d.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// MaxDuration is the longest time that anything can be asked to take or to wait: a hundred years.
+const MaxDuration = 100 * 365 * 24 * time.Hour
+
+// CheckDuration refuses negative and huge durations.
+func CheckDuration(field string, d time.Duration) error {
+	if d < 0 || d > MaxDuration {
+		return &Invalid{Field: field, Value: d.String(), Want: "0 to 876000h"}
+	}
+	return nil
+}
+
+func (c Start) started(s *history.State, now time.Time) *history.Started {
+	e := &history.Started{
+		Run: c.Run, Chain: c.Run, Number: s.Run.Number + 1, Type: c.Type, Version: c.Version, Input: c.Input, Seed: c.Seed,
+		Origin: c.Origin, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
+		RunDeadline: after(now, c.RunTimeout), Deadline: after(now, c.ExecutionTimeout),
+	}
+	if begin := now.Add(c.After); c.After > 0 && begin.After(c.At) {
+		e.BeginAt = begin
+	} else if c.At.After(now) {
+		e.BeginAt = c.At.UTC().Round(0)
+	}
+	return e
+}
+
+// after is the time d after now, or no time if there is no limit.
+func after(now time.Time, d time.Duration) time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return now.Add(d)
+}
+
+// RequestCancel tells the code that the run is wanted to end.
+type RequestCancel struct{ Reason string }
+
+func (c RequestCancel) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	if s.Run.CancelRequested {
+		return nothing()
+	}
+	return follows(&history.CancelRequested{Reason: c.Reason})
+}
+
+// Terminate closes the run at once. Unread are the signals that the code has not received, if that is known.
+type Terminate struct {
+	Reason string
+	Unread []uint64
+}
+
+func (c Terminate) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	return follows(&history.Terminated{Reason: c.Reason, Closing: closing(s, c.Unread)})
+}
+
+// Complete closes the run with the result that its code returned.
+type Complete struct {
+	Result history.Payload
+	Unread []uint64
+}
+
+func (c Complete) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	return follows(&history.Completed{Result: c.Result, Closing: closing(s, c.Unread)})
+}
+
+// Fail closes the run with the error that its code returned.
+type Fail struct {
+	Failure   history.Payload
+	Cancelled bool // the code ended because it was asked to
+	Unread    []uint64
+}
+
+func (c Fail) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	if c.Cancelled {
+		return follows(&history.Cancelled{Failure: c.Failure, Closing: closing(s, c.Unread)})
+	}
+	return follows(&history.Failed{Failure: c.Failure, Closing: closing(s, c.Unread)})
+}
+
+func closing(s *history.State, unread []uint64) history.Closing {
+	return history.Closing{Unread: unread, Abandoned: len(s.Activities)}
+}

@@ -1,0 +1,240 @@
+// Package coro runs functions as coroutines, one at a time, in a fixed order.
+//
+// A [Group] runs its coroutines first in, first out. A coroutine that has to wait names the [Bell]s that may wake it;
+// ringing a bell makes those who wait for it ready, in the order in which they began to wait. Nothing looks at those who
+// wait for something else, so waiting costs nothing. The order depends on nothing but the calls: no map, no clock, no
+// scheduler.
+package coro
+
+import (
+	"errors"
+	"iter"
+	"runtime/debug"
+)
+
+// A Group is a set of coroutines that run by turns. The zero Group is empty and ready. It is not for use by several
+// goroutines at once.
+type Group struct {
+	ready   []*Coroutine // first in, first out, from next on
+	next    int
+	trying  list // coroutines that wait for a condition, by when they began
+	living  list
+	current *Coroutine
+	failed  *Panic
+	stopped bool
+}
+
+// A Coroutine is a function that runs by turns.
+type Coroutine struct {
+	Name   string
+	group  *Group
+	yield  func(struct{}) bool
+	resume func() (struct{}, bool)
+	stop   func()
+	cond   func() bool
+	waits  []node // one for each bell it waits for
+	awake  bool   // it is in the ready queue
+	try    node
+	life   node
+}
+
+// Panic is what a coroutine died of.
+type Panic struct {
+	Value     any
+	Stack     string
+	Coroutine string
+}
+
+var errStopped = errors.New("coro: stopped")
+
+// Go adds a coroutine that runs f. It begins when its turn comes, in [Group.Run].
+func (g *Group) Go(name string, f func()) {
+	c := &Coroutine{Name: name, group: g}
+	c.resume, c.stop = iter.Pull(func(yield func(struct{}) bool) {
+		c.yield = yield
+		c.run(f)
+	})
+	c.life.c, c.try.c = c, c
+	g.living.push(&c.life)
+	g.wake(c)
+}
+
+// run keeps what f panics with. It is not inlined so that the stack of a coroutine shows which one it is.
+//
+//go:noinline
+func (c *Coroutine) run(f func()) {
+	returned := false
+	defer func() {
+		r := recover()
+		switch {
+		case returned, c.group.stopped:
+		case r == nil:
+			c.group.failed = &Panic{Value: "runtime.Goexit was called", Stack: string(debug.Stack()), Coroutine: c.Name}
+		default:
+			c.group.failed = &Panic{Value: r, Stack: string(debug.Stack()), Coroutine: c.Name}
+		}
+	}()
+	f()
+	returned = true
+}
+
+// Current is the coroutine that runs, nil outside of one.
+func (g *Group) Current() *Coroutine { return g.current }
+
+// Run runs coroutines until each has returned or waits. It returns the panic of the one that panicked, if one did; the
+// others are then left as they are.
+func (g *Group) Run() *Panic {
+	for g.failed == nil {
+		if g.next < len(g.ready) {
+			c := g.ready[g.next]
+			g.ready[g.next] = nil
+			g.next++
+			g.step(c)
+			continue
+		}
+		g.ready, g.next = g.ready[:0], 0
+		if !g.tryConditions() {
+			return g.failed
+		}
+	}
+	return g.failed
+}
+
+func (g *Group) step(c *Coroutine) {
+	c.awake = false
+	g.current = c
+	_, alive := c.resume()
+	g.current = nil
+	if !alive {
+		c.life.unlink()
+	}
+}
+
+// tryConditions wakes the first coroutine whose condition holds, in the order in which they began to wait.
+func (g *Group) tryConditions() bool {
+	for n := g.trying.first; n != nil; n = n.next {
+		c := n.c
+		if g.holds(c) {
+			c.unlink()
+			g.wake(c)
+			return true
+		}
+		if g.failed != nil {
+			return false
+		}
+	}
+	return false
+}
+
+func (g *Group) holds(c *Coroutine) (ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			g.failed = &Panic{Value: r, Stack: string(debug.Stack()), Coroutine: c.Name}
+		}
+	}()
+	return c.cond()
+}
+
+func (g *Group) wake(c *Coroutine) {
+	if !c.awake {
+		c.awake = true
+		g.ready = append(g.ready, c)
+	}
+}
+
+// Wait blocks the running coroutine until one of the bells rings.
+func (g *Group) Wait(bells ...*Bell) { g.wait(nil, bells) }
+
+// Await blocks the running coroutine until cond holds or one of the bells rings. cond is tried at once, and then
+// whenever no coroutine can run.
+func (g *Group) Await(cond func() bool, bells ...*Bell) {
+	if !cond() {
+		g.wait(cond, bells)
+	}
+}
+
+func (g *Group) wait(cond func() bool, bells []*Bell) {
+	c := g.current
+	if c == nil {
+		panic("clew: waiting is not possible here: this runs outside of the workflow's coroutines, as query handlers and conditions do")
+	}
+	if cap(c.waits) < len(bells) {
+		c.waits = make([]node, 0, len(bells))
+	}
+	c.waits = c.waits[:len(bells)]
+	for i, b := range bells {
+		c.waits[i] = node{c: c, bell: b}
+		b.waiting.push(&c.waits[i])
+	}
+	if c.cond = cond; cond != nil {
+		g.trying.push(&c.try)
+	}
+	alive := c.yield(struct{}{})
+	c.unlink()
+	if !alive {
+		panic(errStopped)
+	}
+}
+
+// unlink takes c off everything that it waits for.
+func (c *Coroutine) unlink() {
+	for i := range c.waits {
+		c.waits[i].unlink()
+	}
+	c.waits = c.waits[:0]
+	c.try.unlink()
+	c.cond = nil
+}
+
+// Stop unwinds every coroutine that has not returned. The group cannot be used after it.
+func (g *Group) Stop() {
+	g.stopped = true
+	for g.living.first != nil {
+		c := g.living.first.c
+		c.life.unlink()
+		g.current = c // what its deferred calls do, they do as this coroutine
+		c.stop()
+		g.current = nil
+	}
+	g.ready, g.next = nil, 0
+}
+
+// Idle reports whether every coroutine has returned.
+func (g *Group) Idle() bool { return g.living.first == nil }
+
+// Reachable reports whether something from outside may wake a coroutine.
+func (g *Group) Reachable() bool {
+	for n := g.living.first; n != nil; n = n.next {
+		for i := range n.c.waits {
+			if n.c.waits[i].bell.Outside {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A Blocked says what a coroutine waits for.
+type Blocked struct {
+	Coroutine string
+	For       []string
+}
+
+// Blocked lists the coroutines that wait, in the order in which they began to live.
+func (g *Group) Blocked() []Blocked {
+	var all []Blocked
+	for n := g.living.first; n != nil; n = n.next {
+		b := Blocked{Coroutine: n.c.Name}
+		for i := range n.c.waits {
+			bell := n.c.waits[i].bell
+			if bell.About != nil {
+				b.For = append(b.For, bell.About())
+			}
+		}
+		if n.c.cond != nil {
+			b.For = append(b.For, "a condition")
+		}
+		all = append(all, b)
+	}
+	return all
+}

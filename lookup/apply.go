@@ -1,0 +1,212 @@
+package lookup
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store"
+)
+
+// Apply applies records to the index, all or none, in one transaction with the new position. They must follow each other
+// as in the log, and the first must not leave a gap behind [Index.Position]; those at or below it change nothing. If the
+// file turns out to be damaged, it is given up and the error has [ErrAnew] in its chain.
+func (x *Index) Apply(records []store.Record) error {
+	c, err := x.take(context.Background(), x.writer)
+	if err != nil {
+		return err
+	}
+	c, err = x.apply(c, records)
+	x.writer <- c
+	return err
+}
+
+// applyIn is Apply for one who began to follow the log in an epoch; if the index has begun anew since, the records may
+// leave a gap and are not applied.
+func (x *Index) applyIn(epoch int, records []store.Record) error {
+	c, err := x.take(context.Background(), x.writer)
+	if err != nil {
+		return err
+	}
+	if now, _ := x.place(); now != epoch {
+		err = ErrAnew
+	} else {
+		c, err = x.apply(c, records)
+	}
+	x.writer <- c
+	return err
+}
+
+// place returns the epoch and a channel that is closed when it, or the position, changes.
+func (x *Index) place() (epoch int, moved <-chan struct{}) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.epoch, x.moved
+}
+
+// apply returns the writer's connection to be put back.
+func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
+	position := x.Position()
+	for len(records) > 0 && records[0].Position <= position {
+		records = records[1:]
+	}
+	if len(records) == 0 {
+		return c, nil
+	}
+	last := records[len(records)-1].Position
+	b := batch{c: c, open: x.open, runs: make(map[history.ID]*run, len(records)/4+1)}
+	err := c.within("BEGIN IMMEDIATE", func() error { return b.write(records, last) })
+	if err == nil {
+		x.open.keep(&b)
+		x.move(last, 0)
+		return c, nil
+	}
+	clear(x.open) // some have been folded
+	err = fmt.Errorf("lookup: applying records %d to %d: %w", records[0].Position, last, err)
+	if !damaged(err) {
+		return c, err
+	}
+	x.logger.Warn("the index is damaged and is built anew", "path", x.path, "error", err)
+	c, again := x.anew(c)
+	if again != nil {
+		return c, fmt.Errorf("%w: %w", ErrAnew, again)
+	}
+	return c, ErrAnew
+}
+
+// batch folds records before it writes, so that each run is written once however many of its entries there are.
+type batch struct {
+	c       *conn
+	open    openRuns
+	runs    map[history.ID]*run // the newest of each execution; nil if there is none
+	begun   []*run              // new ones, in the order of the log
+	changed []*run              // those that were in the table
+	values  []driver.Value
+}
+
+func (b *batch) write(records []store.Record, last store.Position) error {
+	for i := range records {
+		if err := b.fold(&records[i]); err != nil {
+			return err
+		}
+	}
+	for _, r := range b.begun {
+		if err := b.insert(r); err != nil {
+			return err
+		}
+	}
+	for _, r := range b.changed {
+		if err := b.update(r); err != nil {
+			return err
+		}
+	}
+	return b.c.exec(context.Background(), writePlace, int64(last))
+}
+
+func (b *batch) fold(record *store.Record) error {
+	e := record.Entry
+	if started, ok := e.Event.(*history.Started); ok {
+		build, err := b.buildBefore(record)
+		if err != nil {
+			return err
+		}
+		r := begin(record.Position, record.ID, e, started, build)
+		b.runs[record.ID] = r
+		b.begun = append(b.begun, r)
+		return nil
+	}
+	r, err := b.newest(record.ID)
+	if err != nil || r == nil || !r.open() {
+		return err // no run, as in the streams that hold no workflow
+	}
+	r.evolve(e)
+	if !r.dirty {
+		r.dirty = true
+		b.changed = append(b.changed, r)
+	}
+	return nil
+}
+
+// buildBefore returns the build of the run before the one that record begins, if record leaves its own out.
+func (b *batch) buildBefore(record *store.Record) (string, error) {
+	if record.Entry.Seq == 1 || record.Entry.Build != "" {
+		return "", nil
+	}
+	before, err := b.newest(record.ID)
+	if err != nil || before == nil {
+		return "", err
+	}
+	return before.Build, nil
+}
+
+// newest returns the newest run of an execution, nil if there is none.
+func (b *batch) newest(id history.ID) (*run, error) {
+	if r, ok := b.runs[id]; ok {
+		return r, nil
+	}
+	r := b.open[id]
+	if r == nil {
+		err := b.c.query(context.Background(), newestRun, []driver.Value{id.Workflow, id.Namespace}, func(row []driver.Value) (err error) {
+			r, err = scan(row)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading the run of %s: %w", id, err)
+		}
+	}
+	b.runs[id] = r
+	return r, nil
+}
+
+func (b *batch) insert(r *run) error {
+	b.values = r.moving(r.standing(r.fixed(b.values[:0])))
+	if err := b.c.exec(context.Background(), insertRun, b.values...); err != nil {
+		return fmt.Errorf("inserting run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+	}
+	if len(r.attributes) == 0 {
+		return nil
+	}
+	if err := writeAttributes(context.Background(), b.c, r.position, r.attributes); err != nil {
+		return fmt.Errorf("inserting the attributes of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+	}
+	return nil
+}
+
+// update leaves the columns alone that the indexes are of, unless the status has changed.
+func (b *batch) update(r *run) error {
+	text := updateRun
+	b.values = b.values[:0]
+	if r.Status != r.was {
+		text = restateRun
+		b.values = r.standing(b.values)
+	}
+	b.values = append(r.moving(b.values), int64(r.position))
+	if err := b.c.exec(context.Background(), text, b.values...); err != nil {
+		return fmt.Errorf("updating run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+	}
+	return nil
+}
+
+// openRuns are open runs as they are in the table, so that those that go on need not be read from it.
+type openRuns map[history.ID]*run
+
+const maxOpenRuns = 10_000
+
+// keep takes over what a batch has written.
+func (o openRuns) keep(b *batch) {
+	for id, r := range b.runs {
+		if r == nil || !r.open() {
+			delete(o, id)
+			continue
+		}
+		r.dirty, r.was, r.attributes = false, r.Status, nil
+		o[id] = r
+	}
+	for id := range o {
+		if len(o) <= maxOpenRuns {
+			return
+		}
+		delete(o, id) // any: which it is decides nothing but the time it takes to read it again
+	}
+}

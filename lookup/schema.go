@@ -1,0 +1,162 @@
+package lookup
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A file of ours says so in its header, with the version of the schema. A file of another version is built anew.
+const (
+	application   = 0x636c6577 // "clew"
+	schemaVersion = 1
+)
+
+// The table run has a row for each run. Its key is the position of the run's first record, which is the same in every
+// index of the same log, rises, and so keeps new rows together and decides between equals. What is empty is NULL, times
+// are nanoseconds since 1970. What workflow runs come to most often, completed at once, costs no partial index.
+var schema = []string{
+	`CREATE TABLE run (
+		position    INTEGER PRIMARY KEY,
+		namespace   TEXT NOT NULL,
+		id          TEXT NOT NULL,
+		run         TEXT NOT NULL,
+		type        TEXT NOT NULL,
+		version     INTEGER,
+		number      INTEGER,
+		started     INTEGER NOT NULL,
+		began       INTEGER NOT NULL,
+		parent      TEXT,
+		root        TEXT,
+		origin      TEXT,
+		correlation TEXT,
+		attributes  TEXT,
+		status      INTEGER NOT NULL,
+		closed      INTEGER,
+		failure     TEXT,
+		seq         INTEGER NOT NULL,
+		build       TEXT,
+		told        INTEGER,
+		input       INTEGER,
+		delayed     INTEGER,
+		activities  INTEGER,
+		timers      INTEGER,
+		signals     INTEGER,
+		stall       TEXT,
+		waits       TEXT,
+		waiting     TEXT
+	) STRICT`,
+	`CREATE INDEX run_id ON run (id)`,
+	`CREATE INDEX run_started ON run (namespace, started)`,
+	`CREATE INDEX run_type ON run (namespace, type, started)`,
+	`CREATE INDEX run_closed ON run (namespace, closed) WHERE closed IS NOT NULL`,
+	`CREATE INDEX run_run ON run (run)`,
+	`CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL`,
+	`CREATE INDEX run_open ON run (namespace, started) WHERE ` + isOpen,
+	`CREATE INDEX run_status ON run (namespace, status, started) WHERE ` + isUnusual,
+
+	// The attributes once more, for searching; a list has a row for each element.
+	`CREATE TABLE attribute (
+		run   INTEGER NOT NULL,
+		name  TEXT NOT NULL,
+		place INTEGER NOT NULL,
+		kind  TEXT NOT NULL,
+		text  TEXT,
+		num   ANY,
+		PRIMARY KEY (run, name, place)
+	) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX attribute_text ON attribute (name, text) WHERE text IS NOT NULL`,
+	`CREATE INDEX attribute_num ON attribute (name, num) WHERE num IS NOT NULL`,
+
+	// One row: up to where the log is applied.
+	`CREATE TABLE place (position INTEGER NOT NULL) STRICT`,
+	`INSERT INTO place VALUES (0)`,
+	fmt.Sprintf(`PRAGMA application_id = %d`, application),
+	fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
+}
+
+// The conditions of the partial indexes. A query that repeats one word for word can use the index.
+var (
+	isOpen    = "status < 8" // the bits below that of completed
+	isUnusual = "status > 8" // closed, but not completed
+)
+
+// The columns of run in the order of the table: fixed when the run begins, changing as it goes on, changing when its
+// status does.
+var (
+	fixed    = []string{"position", "namespace", "id", "run", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation", "attributes"}
+	standing = []string{"status", "closed", "failure"}
+	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "signals", "stall", "waits", "waiting"}
+)
+
+var (
+	columns    = join(fixed, standing, moving)
+	insertRun  = "INSERT INTO run VALUES (?" + strings.Repeat(", ?", len(fixed)+len(standing)+len(moving)-1) + ")"
+	updateRun  = "UPDATE run SET " + assign(moving) + " WHERE position = ?"
+	restateRun = "UPDATE run SET " + assign(standing, moving) + " WHERE position = ?"
+	newestRun  = "SELECT " + columns + " FROM run WHERE id = ? AND namespace = ? ORDER BY position DESC LIMIT 1"
+
+	insertAttribute = "INSERT INTO attribute VALUES (?, ?, ?, ?, ?, ?)"
+	readPlace       = "SELECT position FROM place"
+	writePlace      = "UPDATE place SET position = ?"
+)
+
+func join(groups ...[]string) string {
+	var all []string
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	return strings.Join(all, ", ")
+}
+
+func assign(groups ...[]string) string {
+	return strings.ReplaceAll(join(groups...), ",", " = ?,") + " = ?"
+}
+
+// errForeign says that a file is a database, but not an index. It is left alone.
+var errForeign = errors.New("it is a database of something else; give the index a path of its own")
+
+// errStale says that a file is an index, but not one that this release can go on with.
+var errStale = errors.New("it was written by another release")
+
+// establish makes sure that the file behind c is an index: a new one if it was empty. Errors: errForeign, errStale, and
+// those of SQLite, among them that the file is damaged.
+func establish(c *conn) error {
+	ctx := context.Background()
+	var header [3]int64
+	for i, text := range []string{"PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema"} {
+		n, err := c.number(ctx, text)
+		if err != nil {
+			return err
+		}
+		header[i] = n
+	}
+	empty := header == [3]int64{}
+	switch {
+	case !empty && header[0] != application:
+		return errForeign
+	case !empty && header[1] != schemaVersion:
+		return errStale
+	}
+	if err := c.pragmas("journal_mode = wal", "synchronous = normal", "wal_autocheckpoint = 8000", "cache_size = -32000", "temp_store = memory"); err != nil {
+		return err
+	}
+	if empty {
+		return c.within("BEGIN IMMEDIATE", func() error {
+			for _, text := range schema {
+				if err := c.exec(ctx, text); err != nil {
+					return fmt.Errorf("making the tables: %w", err)
+				}
+			}
+			return nil
+		})
+	}
+	rows := 0
+	err := c.query(ctx, readPlace, nil, func([]driver.Value) error { rows++; return nil })
+	if err == nil && rows != 1 {
+		err = errStale
+	}
+	return err
+}

@@ -1,0 +1,636 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/coro"
+	"github.com/clewflow/clew/workflow"
+)
+
+// Config is what a machine needs beside the history.
+type Config struct {
+	Code       workflow.Code
+	Namespace  string
+	ID         string // workflow id
+	Level      Level
+	MaxPayload int          // bytes; 0: no limit
+	Logger     *slog.Logger // of the code; nil: none
+	places     bool         // remember where in the code things are asked; costly
+}
+
+// Machine is one run of workflow code. It is not for use by several goroutines at once, but for [Machine.Fence].
+type Machine struct {
+	config Config
+	group  coro.Group
+	run    workflow.Run
+	input  history.Payload // of the run
+	now    time.Time
+	cancel func(error) // ends the root scope
+	fenced atomic.Bool
+	live   bool // the code is told what it was not told before
+
+	asked     []ask // in the order asked, not yet recorded
+	counted   int   // those of them that have an entry in the history as known
+	remaining int   // decisions in the history as known that were not yet reached
+	marks     []commands.Keep
+	step      history.Step
+	open      map[history.Step]*open
+	answers   map[string]answer          // of gates and kept values, the first for each name
+	kept      map[string]history.Payload // recorded anywhere in the run
+	cancels   map[history.Step]bool      // recorded anywhere in the run
+	inboxes   map[string]*workflow.Inbox
+	queries   map[string]func(history.Payload) (history.Payload, error)
+
+	first     uint64 // Seq of Started
+	told      uint64 // the input being told
+	agreed    uint64 // the last entry at which code and history agreed
+	finished  bool   // the code has asked for the end
+	closed    bool   // the history has ended
+	cancelled bool   // the code was told that it is to end
+	querying  bool
+	logger    *slog.Logger
+	warned    []string
+}
+
+// An ask is a command of the code's, and the input in answer to which it was asked.
+type ask struct {
+	command commands.Command
+	at      uint64
+	place   string
+}
+
+// open is a thing that the code asked for and whose outcome is not in the history yet.
+type open struct {
+	p        *workflow.Pending
+	activity string
+	input    history.Sum
+	waits    bool // its end is waited for after it was asked to end
+}
+
+type answer struct {
+	value history.Payload
+	old   bool
+}
+
+// Remember makes a machine that knows a run: the entries from its Started on. What the code asks beyond them is then to be
+// had from [Machine.Asks]. With an error there may be a machine too, which is only good for being stopped.
+func Remember(c Config, run []history.Entry) (*Machine, error) {
+	m, err := remember(c, run)
+	if mismatch := (*Mismatch)(nil); errors.As(err, &mismatch) && !c.places {
+		m.Stop() // once more, to find the place in the code
+		c.places = true
+		return remember(c, run)
+	}
+	return m, err
+}
+
+func remember(c Config, run []history.Entry) (*Machine, error) {
+	m := New(c)
+	var told uint64
+	for _, e := range run {
+		m.foresee(e.Event)
+		told = max(told, e.Told)
+	}
+	bytes := 0
+	for i := range run {
+		e := &run[i]
+		m.live = e.Seq > told
+		if err := m.Observe(e, bytes); err != nil {
+			return m, err
+		}
+		bytes += e.Size()
+	}
+	m.live = true
+	return m, nil
+}
+
+// New makes a machine for a run that is about to start: the first entry it is shown is the Started.
+func New(c Config) *Machine {
+	return &Machine{
+		config: c, live: true,
+		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
+	}
+}
+
+// foresee takes note of what must be known before the first input is told.
+func (m *Machine) foresee(e history.Event) {
+	switch e := e.(type) {
+	case *history.Kept:
+		if m.kept == nil {
+			m.kept = map[string]history.Payload{}
+		}
+		m.kept[keptName(e.Gate, e.Name)] = e.Value
+		return
+	case *history.TimerCancelled:
+		m.foreseeCancel(e.Step)
+	case *history.ActivityCancelRequested:
+		m.foreseeCancel(e.Step)
+	}
+	if e.Role() == history.Decision {
+		m.remaining++
+	}
+}
+
+func (m *Machine) foreseeCancel(step history.Step) {
+	if m.cancels == nil {
+		m.cancels = map[history.Step]bool{}
+	}
+	m.cancels[step] = true
+}
+
+// Observe shows the machine the next entry of the run. bytes is the size of the run's entries before it. The error is a
+// *[Mismatch] or a *[Stalled]; the machine is then good for nothing but being stopped.
+func (m *Machine) Observe(e *history.Entry, bytes int) error {
+	switch e.Event.Role() {
+	case history.Input:
+		if err := m.tell(e, bytes); err != nil {
+			return err
+		}
+	case history.Decision:
+		if err := m.match(e); err != nil {
+			return err
+		}
+	}
+	m.conclude(e.Event)
+	if e.Told > 0 {
+		m.prune()
+		if len(m.asked) > 0 && m.asked[0].at <= e.Told && !m.closed {
+			return m.mismatch(e, nil, m.asked[0], "the code asks more than is recorded")
+		}
+	}
+	m.agreed = e.Seq
+	return nil
+}
+
+// tell tells the code of an input and runs it until it waits.
+func (m *Machine) tell(e *history.Entry, bytes int) error {
+	m.told, m.now = e.Seq, e.At
+	m.run.Entries, m.run.Bytes = int(e.Seq-m.began(e))+1, bytes
+	m.deliver(e)
+	if p := m.group.Run(); p != nil {
+		return stalledBy(p)
+	}
+	return nil
+}
+
+func (m *Machine) began(e *history.Entry) uint64 {
+	if s, ok := e.Event.(*history.Started); ok {
+		m.begin(s, e)
+	}
+	return m.first
+}
+
+func (m *Machine) begin(s *history.Started, e *history.Entry) {
+	deadline := s.RunDeadline
+	if !s.Deadline.IsZero() && (deadline.IsZero() || s.Deadline.Before(deadline)) {
+		deadline = s.Deadline
+	}
+	m.first = e.Seq
+	m.input = s.Input
+	m.run = workflow.Run{
+		Namespace: m.config.Namespace, ID: m.config.ID, Run: s.Run, Number: s.Number, Type: s.Type, Version: s.Version,
+		Origin: s.Origin, CorrelationID: s.CorrelationID, Started: e.At, Deadline: deadline, Seed: s.Seed,
+	}
+}
+
+// deliver hands an input to whom it concerns. What concerns nobody any more, such as the result of an activity that the
+// code has given up, changes nothing.
+func (m *Machine) deliver(e *history.Entry) {
+	switch v := e.Event.(type) {
+	case *history.Started:
+		if v.BeginAt.IsZero() {
+			m.start()
+		}
+	case *history.Begun:
+		m.start()
+	case *history.CancelRequested:
+		m.cancelled = true
+		if m.cancel != nil {
+			m.cancel(workflow.ErrCancelled)
+		}
+	case *history.Signaled:
+		m.Inbox(v.Name).Put(e.Seq, v.Value)
+	case *history.TimerFired:
+		m.settle(v.Step, history.Payload{}, nil)
+	case *history.ActivityCompleted:
+		m.settle(v.Step, v.Result, nil)
+	case *history.ActivityFailed:
+		m.fail(v.Try, "", activity.Recall(history.ReadFailure(v.Failure)))
+	case *history.ActivityTimedOut:
+		m.fail(v.Try, v.Limit, timeoutCause(v))
+	case *history.ActivityCancelled:
+		m.fail(v.Try, "", workflow.ErrCancelled)
+	}
+}
+
+func timeoutCause(e *history.ActivityTimedOut) error {
+	if e.Failure.Absent() {
+		return activity.ErrTimeout
+	}
+	return &timeoutError{e.Limit, activity.Recall(history.ReadFailure(e.Failure))}
+}
+
+// timeoutError is a time-out after an attempt that failed.
+type timeoutError struct {
+	limit string
+	last  error
+}
+
+func (e *timeoutError) Error() string   { return fmt.Sprintf("timed out; before that: %v", e.last) }
+func (e *timeoutError) Unwrap() []error { return []error{activity.ErrTimeout, e.last} }
+
+func (m *Machine) settle(step history.Step, result history.Payload, err error) {
+	if o := m.open[step]; o != nil {
+		o.p.Settle(result, err)
+	}
+}
+
+func (m *Machine) fail(t history.Try, limit string, cause error) {
+	o := m.open[t.Step]
+	if o == nil {
+		return
+	}
+	e := &activity.Error{Activity: o.activity, Attempts: t.Attempt, Limit: limit, Cause: cause, Message: cause.Error()}
+	if limit != "" {
+		e.Message = limit + " " + e.Message
+	}
+	e.Code = activity.CodeOf(cause)
+	o.p.Settle(history.Payload{}, e)
+}
+
+// start begins the code.
+func (m *Machine) start() {
+	ctx, cancel := workflow.NewContext(m)
+	m.cancel = cancel
+	if m.cancelled {
+		cancel(workflow.ErrCancelled)
+	}
+	m.group.Go("main", func() {
+		result, err := m.config.Code(ctx, m.input)
+		m.input = history.Payload{}
+		switch {
+		case err == nil:
+			m.ask(commands.Complete{Result: result})
+		default:
+			m.ask(commands.Fail{Failure: activity.Record(err).Payload(), Cancelled: m.cancelled && errors.Is(err, workflow.ErrCancelled)})
+		}
+		m.finished = true
+	})
+}
+
+// conclude takes note of what an entry ends.
+func (m *Machine) conclude(e history.Event) {
+	switch e := e.(type) {
+	case *history.TimerFired:
+		delete(m.open, e.Step)
+	case *history.TimerCancelled:
+		delete(m.open, e.Step)
+	case *history.ActivityCompleted:
+		delete(m.open, e.Step)
+	case *history.ActivityFailed:
+		delete(m.open, e.Step)
+	case *history.ActivityTimedOut:
+		delete(m.open, e.Step)
+	case *history.ActivityCancelled:
+		delete(m.open, e.Step)
+	case *history.ActivityCancelRequested:
+		if o := m.open[e.Step]; o != nil && !o.waits {
+			delete(m.open, e.Step)
+		}
+	case *history.Completed, *history.Failed, *history.Cancelled, *history.Terminated, *history.TimedOut:
+		m.closed = true
+		m.asked = nil
+	}
+}
+
+// Ask is one thing the code asks for: the command, and the input in answer to which it asks.
+type Ask struct {
+	Command commands.Command
+	Input   uint64
+}
+
+// Asks returns what the code has asked for and is not recorded, in the order in which it is to be recorded. Each has
+// exactly one event.
+func (m *Machine) Asks() []Ask {
+	m.prune()
+	if len(m.marks)+len(m.asked) == 0 || m.closed {
+		return nil
+	}
+	asks := make([]Ask, 0, len(m.marks)+len(m.asked))
+	for _, k := range m.marks {
+		asks = append(asks, Ask{k, 0})
+	}
+	for _, a := range m.asked {
+		if !m.isDead(a.command) {
+			asks = append(asks, Ask{m.withUnread(a.command), a.at})
+		}
+	}
+	for i := range asks { // kept values are of the turn they are recorded in
+		if asks[i].Input == 0 {
+			asks[i].Input = m.told
+			if len(m.asked) > 0 {
+				asks[i].Input = m.asked[0].at
+			}
+		}
+	}
+	return asks
+}
+
+func (m *Machine) withUnread(c commands.Command) commands.Command {
+	switch c := c.(type) {
+	case commands.Complete:
+		c.Unread = m.Unread()
+		return c
+	case commands.Fail:
+		c.Unread = m.Unread()
+		return c
+	}
+	return c
+}
+
+// Unread are the Seqs of the signals that the code has not received, in order.
+func (m *Machine) Unread() []uint64 {
+	var all []uint64
+	for _, b := range m.inboxes {
+		all = append(all, b.Unread()...)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// UnreadCount is the number of signals that the code has not received.
+func (m *Machine) UnreadCount() int {
+	n := 0
+	for _, b := range m.inboxes {
+		n += b.Len()
+	}
+	return n
+}
+
+// isDead reports whether a command leaves no entry: a cancel whose target is settled.
+func (m *Machine) isDead(c commands.Command) bool {
+	var step history.Step
+	switch c := c.(type) {
+	case commands.CancelTimer:
+		step = c.Step
+	case commands.CancelActivity:
+		step = c.Step
+	default:
+		return false
+	}
+	return m.open[step] == nil
+}
+
+// prune takes the commands that leave no entry off the head of the queue.
+func (m *Machine) prune() {
+	for len(m.asked) > 0 && m.isDead(m.asked[0].command) {
+		m.pop()
+	}
+}
+
+func (m *Machine) pop() ask {
+	a := m.asked[0]
+	m.asked[0] = ask{}
+	if m.asked = m.asked[1:]; len(m.asked) == 0 {
+		m.asked = nil
+	}
+	if m.counts(a.command) {
+		m.counted--
+	}
+	return a
+}
+
+// counts reports whether an ask has an entry in the history, as far as it is known and as far as it reaches.
+func (m *Machine) counts(c commands.Command) bool {
+	switch c := c.(type) {
+	case commands.CancelTimer:
+		return m.cancels[c.Step]
+	case commands.CancelActivity:
+		return m.cancels[c.Step]
+	}
+	return true
+}
+
+// Deadlock returns an error if the run is open and nothing can ever wake the code.
+func (m *Machine) Deadlock() error {
+	if m.closed || m.finished || len(m.open) > 0 || len(m.asked) > 0 || m.cancel == nil || m.group.Idle() || m.group.Reachable() {
+		return nil
+	}
+	var b strings.Builder
+	for i, c := range m.group.Blocked() {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		what := "something inside the workflow"
+		if len(c.For) > 0 {
+			what = strings.Join(c.For, ", ")
+		}
+		fmt.Fprintf(&b, "%s waits for %s", c.Coroutine, what)
+	}
+	return &Stalled{Reason: "deadlock: " + b.String()}
+}
+
+// Closed reports whether the machine was shown the end of the run.
+func (m *Machine) Closed() bool { return m.closed }
+
+// Weight estimates the bytes of memory that the machine takes.
+func (m *Machine) Weight() int { return 8<<10 + 512*len(m.open) + 256*m.UnreadCount() }
+
+// Stop unwinds the code. It can be called again.
+func (m *Machine) Stop() {
+	m.closed = true
+	m.group.Stop()
+}
+
+// Fence makes every further call of the code's into the machine panic. It may be called from any goroutine, while the code
+// runs: it is for code that does not come back.
+func (m *Machine) Fence() { m.fenced.Store(true) }
+
+// Query has the code answer a question about its state. The error is for whoever asks; the run is not affected.
+func (m *Machine) Query(name string, arg history.Payload) (answer history.Payload, err error) {
+	handle := m.queries[name]
+	if handle == nil {
+		known := make([]string, 0, len(m.queries))
+		for n := range m.queries {
+			known = append(known, n)
+		}
+		slices.Sort(known)
+		return answer, &commands.Invalid{Field: "query", Value: name, Want: "one of those that the workflow answers: " + strings.Join(known, ", ")}
+	}
+	m.querying = true
+	defer func() {
+		m.querying = false
+		if r := recover(); r != nil {
+			err = fmt.Errorf("clew: query %s panicked: %v", name, r)
+		}
+	}()
+	return handle(arg)
+}
+
+// The methods below make a Machine a workflow.Driver.
+
+var errFenced = errors.New("replay: this run of the code was given up because it did not yield")
+
+func (m *Machine) check(what string) {
+	if m.fenced.Load() {
+		panic(errFenced)
+	}
+	if m.querying {
+		panic(fmt.Sprintf("%s in a query: queries must not change anything", what))
+	}
+}
+
+// Coroutines is the group in which the code runs.
+func (m *Machine) Coroutines() *coro.Group { return &m.group }
+
+// Ask puts a command into the queue.
+func (m *Machine) Ask(c commands.Command) { m.ask(c) }
+
+func (m *Machine) ask(c commands.Command) {
+	m.check("asking for something")
+	if m.finished || m.closed {
+		return
+	}
+	a := ask{command: c, at: m.told}
+	if m.config.places {
+		a.place = place()
+	}
+	if s, ok := c.(commands.ScheduleActivity); ok {
+		o := m.open[s.Step]
+		o.activity, o.input, o.waits = s.Name, s.Input.Sum, s.Policy.OnCancel == history.WaitCancelled
+	}
+	if m.counts(c) {
+		m.counted++
+	}
+	m.asked = append(m.asked, a)
+}
+
+// NextStep numbers the next thing asked for.
+func (m *Machine) NextStep(p *workflow.Pending) history.Step {
+	m.check("asking for something")
+	m.step++
+	if !m.finished && !m.closed {
+		m.open[m.step] = &open{p: p}
+	}
+	return m.step
+}
+
+// Inbox holds the signals of a name.
+func (m *Machine) Inbox(name string) *workflow.Inbox {
+	b := m.inboxes[name]
+	if b == nil {
+		b = workflow.NewInbox(name)
+		m.inboxes[name] = b
+	}
+	return b
+}
+
+func keptName(gate bool, name string) string {
+	if gate {
+		return "gate " + name
+	}
+	return "value " + name
+}
+
+// Keep answers a gate or a kept value. A gate without a marker is old when decisions remain in the history that the code
+// has not asked for yet. The first answer stands for the whole run.
+func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (history.Payload, bool) {
+	m.check("keeping a value")
+	key := keptName(gate, name)
+	if a, ok := m.answers[key]; ok {
+		return a.value, a.old
+	}
+	if m.answers == nil {
+		m.answers = map[string]answer{}
+	}
+	a := answer{}
+	if kept, ok := m.kept[key]; ok {
+		a.value = kept
+	} else if gate && m.remaining > m.counted {
+		a.old = true
+	} else {
+		a.value = make_()
+		if !m.finished && !m.closed {
+			m.marks = append(m.marks, commands.Keep{Gate: gate, Name: name, Value: a.value})
+		}
+	}
+	m.answers[key] = a
+	return a.value, a.old
+}
+
+// Handle sets what answers a query.
+func (m *Machine) Handle(query string, answer func(history.Payload) (history.Payload, error)) {
+	m.check("setting a query handler")
+	if m.queries == nil {
+		m.queries = map[string]func(history.Payload) (history.Payload, error){}
+	}
+	m.queries[query] = answer
+}
+
+// Fits says whether a payload is small enough.
+func (m *Machine) Fits(p history.Payload) error {
+	if m.config.MaxPayload > 0 && p.Size() > m.config.MaxPayload {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", commands.ErrTooLarge, p.Size(), m.config.MaxPayload)
+	}
+	return nil
+}
+
+// Now is the time of the input being told.
+func (m *Machine) Now() time.Time { return m.now }
+
+// Run says which run this is.
+func (m *Machine) Run() workflow.Run { return m.run }
+
+// Logger is silent while the code is told what it was told before.
+func (m *Machine) Logger() *slog.Logger {
+	if m.logger == nil {
+		m.logger = newLogger(m)
+	}
+	return m.logger
+}
+
+// Warnings are the differences that the level let pass.
+func (m *Machine) Warnings() []string { return m.warned }
+
+// place is where in the author's code the current call comes from.
+func place() string {
+	pcs := make([]uintptr, 32)
+	frames := goruntime.CallersFrames(pcs[:goruntime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		ours := slices.ContainsFunc([]string{"replay.", "workflow.", "internal/coro."}, func(p string) bool {
+			return strings.HasPrefix(f.Function, "github.com/clewflow/clew/"+p)
+		})
+		if f.Function != "" && !ours && !strings.HasPrefix(f.Function, "iter.") && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d (%s)", f.File, f.Line, f.Function)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+// Stalled says why the code cannot go on.
+type Stalled struct {
+	Reason string
+	Stack  string // of the code, if it panicked
+}
+
+func (e *Stalled) Error() string { return e.Reason }
+
+func stalledBy(p *coro.Panic) *Stalled {
+	if s, ok := p.Value.(*workflow.Stall); ok {
+		return &Stalled{s.Reason, p.Stack}
+	}
+	return &Stalled{fmt.Sprintf("panic: %v", p.Value), p.Stack}
+}

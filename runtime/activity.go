@@ -1,0 +1,429 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/dispatch"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store"
+)
+
+func dice() float64 { return rand.Float64() }
+
+func (x *execution) key(step history.Step) dispatch.Key { return dispatch.Key{ID: x.id, Step: step} }
+
+// Why the context of an attempt ends.
+var (
+	errSettledElsewhere = fmt.Errorf("%w: its outcome came from elsewhere", ErrSettled)
+	errRunClosed        = fmt.Errorf("%w: its run was closed", activity.ErrCancelled)
+	errShutdown         = errors.New("clew: the process shuts down; the attempt is made again elsewhere")
+)
+
+// dispatch does what an entry says is to be done about activities, and tells those who wait for the end.
+func (x *execution) dispatch(s *history.State, e *history.Entry) {
+	q, now := x.rt.queue, x.rt.now()
+	switch v := e.Event.(type) {
+	case *history.ActivityScheduled:
+		if a := s.Activities[v.Step]; a != nil {
+			q.Offer(x.attempt(s, a, v.Input), now, now)
+		}
+	case *history.AttemptFailed:
+		x.offer(s, v.Step, now)
+	case *history.AttemptLost:
+		x.offer(s, v.Step, now)
+	case *history.AttemptStarted:
+		if a := s.Activities[v.Step]; a != nil && v.Pending {
+			q.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
+		}
+	case *history.AttemptOverdue:
+		q.Unlimit(x.key(v.Step))
+	case *history.ActivityCancelRequested:
+		x.cancelActivity(s, v.Step)
+	case *history.ActivityTimedOut:
+		q.Settle(x.key(v.Step), fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
+	case *history.ActivityCompleted:
+		q.Settle(x.key(v.Step), errSettledElsewhere)
+	case *history.ActivityFailed:
+		q.Settle(x.key(v.Step), errSettledElsewhere)
+	case *history.ActivityCancelled:
+		q.Settle(x.key(v.Step), activity.ErrCancelled)
+	case *history.Completed, *history.Failed, *history.Cancelled, *history.Terminated, *history.TimedOut:
+		q.SettleAll(x.id, errRunClosed)
+		x.rt.results.tell(x.id)
+	}
+}
+
+func (x *execution) offer(s *history.State, step history.Step, now time.Time) {
+	if a := s.Activities[step]; a != nil {
+		x.rt.queue.Offer(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
+	}
+}
+
+// cancelActivity ends the attempt of an activity that the code wants to end. If the code waits for how it ends and nobody
+// has it in hand, that is the end.
+func (x *execution) cancelActivity(s *history.State, step history.Step) {
+	inHand := x.rt.queue.Cancel(x.key(step), activity.ErrCancelled)
+	a := s.Activities[step]
+	switch {
+	case a == nil:
+		x.rt.queue.Settle(x.key(step), activity.ErrCancelled)
+	case !inHand && !a.Pending:
+		c := commands.SettleCancelled{Attempt: commands.Attempt{Run: s.Run.ID, Step: step}}
+		_ = x.rt.submit(x.id, &call{command: c, by: history.Clock})
+	}
+}
+
+func (x *execution) attempt(s *history.State, a *history.Activity, input history.Payload) dispatch.Attempt {
+	return dispatch.Attempt{
+		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Number: a.Attempt, Serial: a.Serial,
+		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
+	}
+}
+
+// offerAll offers all that is to be done for an execution that was just taken up, and returns the attempts that were
+// recorded as begun and that nobody has in hand any more.
+func (r *Runtime) offerAll(id history.ID, s *history.State) (gone []commands.Attempt) {
+	x, now := &execution{id: id, rt: r}, r.now()
+	for _, a := range s.Activities {
+		switch {
+		case a.Pending:
+			r.queue.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
+		case r.queue.Newest(x.key(a.Step)) > 0: // in hand here
+		case !a.Started.IsZero():
+			gone = append(gone, commands.Attempt{Run: s.Run.ID, Step: a.Step, Serial: a.Serial})
+		case a.CancelRequested:
+			x.cancelActivity(s, a.Step)
+		default:
+			r.queue.Offer(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
+		}
+	}
+	return gone
+}
+
+// attempts makes the attempts that dispatch hands out.
+type attempts struct {
+	r      *Runtime
+	making sync.WaitGroup
+	mu     sync.Mutex
+	cancel map[*dispatch.Hand]context.CancelCauseFunc
+	over   bool // the process shuts down
+}
+
+func newAttempts(r *Runtime) *attempts {
+	return &attempts{r: r, cancel: map[*dispatch.Hand]context.CancelCauseFunc{}}
+}
+
+// feed takes attempts and has each made, until ctx ends.
+func (a *attempts) feed(ctx context.Context) {
+	q := a.r.queue
+	var base context.Context
+	var cancel context.CancelCauseFunc
+	for ctx.Err() == nil {
+		if base == nil {
+			base, cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+		}
+		h, next := q.Take(a.r.now(), cancel)
+		if h == nil {
+			a.await(ctx, next)
+			continue
+		}
+		a.mu.Lock()
+		a.cancel[h] = cancel
+		a.mu.Unlock()
+		hctx := base
+		base = nil
+		a.making.Go(func() { a.make(hctx, h) })
+	}
+	if cancel != nil {
+		cancel(errShutdown)
+	}
+}
+
+func (a *attempts) await(ctx context.Context, next time.Time) {
+	q := a.r.queue
+	var alarm <-chan time.Time
+	if !next.IsZero() {
+		t := time.NewTimer(next.Sub(a.r.now()))
+		defer t.Stop()
+		alarm = t.C
+	}
+	select {
+	case <-alarm:
+	case <-q.Ready():
+	case <-q.Earlier():
+	case <-ctx.Done():
+	}
+}
+
+// limit wakes executions whose attempts in hand have passed a limit, until ctx ends.
+func (a *attempts) limit(ctx context.Context) {
+	q, slots := a.r.queue, make(chan struct{}, wakesAtOnce)
+	for ctx.Err() == nil {
+		ids, next := q.Overdue(a.r.now())
+		for _, id := range ids {
+			a.r.wakeOne(ctx, id, slots)
+		}
+		a.r.await(ctx, next, q.Sooner(), nil)
+	}
+}
+
+// drain lets the attempts in hand end, and cancels those that take longer than d.
+func (a *attempts) drain(d time.Duration) {
+	ended := make(chan struct{})
+	go func() { a.making.Wait(); close(ended) }()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ended:
+		return
+	case <-t.C:
+	}
+	a.mu.Lock()
+	a.over = true
+	for _, cancel := range a.cancel {
+		cancel(errShutdown)
+	}
+	a.mu.Unlock()
+	<-ended
+}
+
+func (a *attempts) done(h *dispatch.Hand) {
+	a.mu.Lock()
+	delete(a.cancel, h)
+	a.mu.Unlock()
+	h.Release()
+}
+
+func (a *attempts) isOver() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.over
+}
+
+// make makes one attempt, from its beginning to the durable record of how it ended.
+func (a *attempts) make(ctx context.Context, h *dispatch.Hand) {
+	r := a.r
+	defer a.done(h)
+	if r.notes != nil {
+		slot := r.notes.write(h)
+		defer r.notes.erase(slot)
+	}
+	if p := h.Policy; p.Retry.MaxAttempts == 1 || p.ScheduleToStart > 0 {
+		if err := r.settle(h, commands.BeginAttempt{Attempt: h.Facts()}); err != nil {
+			return // somebody else has settled it, or nobody can record anything
+		}
+	}
+	if h.Input.Absent() {
+		input, err := r.inputOf(ctx, h)
+		if err != nil {
+			_ = r.settle(h, r.failed(h, err))
+			return
+		}
+		h.Input = input
+	}
+	result, err := r.call(ctx, h)
+	switch {
+	case err == nil:
+		err = r.settle(h, commands.CompleteActivity{Attempt: h.Facts(), Result: result})
+	case errors.Is(err, activity.Pending):
+		err = r.settle(h, commands.LeavePending{Attempt: h.Facts()})
+	case a.isOver():
+		return // it is made again by whoever runs next
+	default:
+		err = r.settle(h, r.failed(h, err))
+	}
+	if err != nil && !refused(err) && !errors.Is(err, ErrClosed) {
+		r.logger.Error("the outcome of an activity could not be recorded; it is made again", "id", h.ID.Workflow, "activity", h.Activity, "error", err)
+	}
+}
+
+// inputOf reads the input of an attempt from the log.
+func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payload, error) {
+	for record, err := range r.log.Read(ctx, h.ID, h.Seq) {
+		if err != nil {
+			return history.Payload{}, err
+		}
+		if e, ok := record.Entry.Event.(*history.ActivityScheduled); ok && e.Step == h.Step {
+			return e.Input, nil
+		}
+		break
+	}
+	return history.Payload{}, fmt.Errorf("%w: entry %d of %s does not schedule step %d", store.ErrCorrupt, h.Seq, h.ID, h.Step)
+}
+
+// call calls the handler. A panic, or the end of its goroutine, is a failure.
+func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Payload, err error) {
+	handler := r.handlers[h.Activity]
+	if handler == nil {
+		return result, fmt.Errorf("no handler for activity %s is bound here", h.Activity)
+	}
+	ctx = activity.WithHand(attemptContext{ctx, h.Deadline()}, r.hand(ctx, h))
+	returned := make(chan struct{})
+	go func() { // so that runtime.Goexit ends this goroutine and not the attempt
+		defer close(returned)
+		ended := false
+		defer func() {
+			if v := recover(); v != nil {
+				err = &activity.PanicError{Message: fmt.Sprint(v), Stack: string(debug.Stack())}
+			} else if !ended {
+				err = &activity.PanicError{Message: "runtime.Goexit was called", Stack: string(debug.Stack())}
+			}
+		}()
+		result, err = handler(ctx, h.Input)
+		ended = true
+	}()
+	<-returned
+	if err == nil && result.Size() > r.config.Payload {
+		err = activity.NonRetryable(fmt.Errorf("the result: %w: %d bytes, the limit is %d", ErrTooLarge, result.Size(), r.config.Payload))
+		result = history.Payload{}
+	}
+	return result, err
+}
+
+// attemptContext knows its deadline. It ends when dispatch says so, not by a timer of its own.
+type attemptContext struct {
+	context.Context
+	deadline time.Time
+}
+
+func (c attemptContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+
+func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
+	var last error
+	if !h.LastFailure.Absent() {
+		last = activity.Recall(history.ReadFailure(h.LastFailure))
+	}
+	return &activity.Hand{
+		Attempt: activity.Attempt{
+			Namespace: h.ID.Namespace, Execution: h.ID.Workflow, Run: h.Run, Workflow: h.Workflow, Step: uint64(h.Step), Activity: h.Activity,
+			Queue: h.Queue, Number: h.Number, Scheduled: h.Scheduled, Started: h.Started, Deadline: h.Deadline(), LastFailure: last,
+			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step),
+		},
+		Beat: func(checkpoint history.Payload) error {
+			if h.Beat(checkpoint, r.now()) {
+				_ = r.submit(h.ID, &call{command: commands.Beat{Attempt: h.Facts()}, by: history.Worker})
+			}
+			return context.Cause(ctx)
+		},
+		Checkpoint: h.Checkpoint,
+		Token:      func() string { return r.token(h) },
+	}
+}
+
+// failed is the command that ends an attempt with an error.
+func (r *Runtime) failed(h *dispatch.Hand, err error) commands.FailActivity {
+	v := activity.Judge(err)
+	return commands.FailActivity{
+		Attempt: h.Facts(), Failure: activity.Record(err).Payload(), Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter, Dice: dice(),
+	}
+}
+
+// settle records what became of an attempt. While nothing can be recorded it is tried again, until the runtime is closed.
+func (r *Runtime) settle(h *dispatch.Hand, c commands.Command) error {
+	delay := 10 * time.Millisecond
+	for {
+		_, err := r.do(r.ctx, h.ID, &call{command: c, by: history.Worker})
+		if err == nil || refused(err) || errors.Is(err, ErrClosed) || r.ctx.Err() != nil {
+			return err
+		}
+		r.logger.Warn("the outcome of an activity cannot be recorded now and is tried again", "id", h.ID.Workflow, "activity", h.Activity, "error", err)
+		if !sleep(r.ctx, delay) {
+			return ErrClosed
+		}
+		delay = min(2*delay, 5*time.Second)
+	}
+}
+
+// refused reports whether a command came too late or to the wrong place, which trying again does not change.
+func refused(err error) bool {
+	for _, e := range []error{ErrSettled, ErrStale, ErrNotRunning, ErrNotFound, ErrInvalid, ErrTooLarge} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// Complete completes an attempt from outside, by its token. It works once; the same call again gives the first answer.
+// Errors: ErrInvalid (the token is no token, or one of another activity), ErrSettled, ErrStale, ErrTooLarge.
+func Complete[In, Out any](ctx context.Context, rt *Runtime, a activity.Type[In, Out], token string, out Out) error {
+	result, err := rt.encode("the result", out)
+	if err != nil {
+		return err
+	}
+	t, err := rt.parseToken(token)
+	if err != nil {
+		return err
+	}
+	if t.Activity != a.Name() {
+		return &commands.Invalid{Field: "token", Value: "one of activity " + t.Activity, Want: "one of activity " + a.Name()}
+	}
+	_, err = rt.do(ctx, t.id(), &call{
+		command: commands.CompleteActivity{Attempt: t.attempt(), Result: result}, by: history.Client, request: t.request("complete", result),
+	})
+	return err
+}
+
+// Fail fails an attempt from outside, by its token. Whether another follows is for the policy to say, as for an error that
+// the activity returns; see activity.NonRetryable.
+func (r *Runtime) Fail(ctx context.Context, token string, failure error) error {
+	t, err := r.parseToken(token)
+	if err != nil {
+		return err
+	}
+	if failure == nil {
+		return &commands.Invalid{Field: "err", Value: "nil", Want: "an error"}
+	}
+	v, p := activity.Judge(failure), activity.Record(failure).Payload()
+	_, err = r.do(ctx, t.id(), &call{
+		command: commands.FailActivity{Attempt: t.attempt(), Failure: p, Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter, Dice: dice()},
+		by:      history.Client, request: t.request("fail", p),
+	})
+	return err
+}
+
+// Heartbeat says that an attempt which goes on outside is alive, and keeps checkpoint unless it is nil. The error says why
+// to stop.
+func (r *Runtime) Heartbeat(ctx context.Context, token string, checkpoint any) error {
+	t, err := r.parseToken(token)
+	if err != nil {
+		return err
+	}
+	var p history.Payload
+	if checkpoint != nil {
+		if p, err = r.encode("the checkpoint", checkpoint); err != nil {
+			return err
+		}
+	}
+	now := r.now()
+	facts, record, known := r.queue.BeatOutside(dispatch.Key{ID: t.id(), Step: t.Step}, t.Serial, p, now)
+	if known && !record {
+		return nil
+	}
+	if !known {
+		facts = t.attempt()
+		facts.Beat, facts.Checkpoint = now, p
+	}
+	_, err = r.do(ctx, t.id(), &call{command: commands.Beat{Attempt: facts}, by: history.Client})
+	return err
+}
+
+// encode makes a payload of a value from outside.
+func (r *Runtime) encode(what string, v any) (history.Payload, error) {
+	p, err := history.Encode(v)
+	if err != nil {
+		return p, &commands.Invalid{Field: what, Value: err.Error(), Want: "a value that encodes as JSON"}
+	}
+	if p.Size() > r.config.Payload {
+		return p, fmt.Errorf("%s: %w: %d bytes, the limit is %d", what, ErrTooLarge, p.Size(), r.config.Payload)
+	}
+	return p, nil
+}

@@ -1,0 +1,228 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
+	"github.com/clewflow/clew/workflow"
+)
+
+// Description is what is known of an execution: of its current run, or the last one.
+type Description struct {
+	Namespace       string            `json:"namespace"`
+	ID              string            `json:"id"`
+	Run             string            `json:"run"`
+	Number          uint64            `json:"number"`
+	Type            string            `json:"type"`
+	Version         int               `json:"version,omitempty"`
+	Status          query.Status      `json:"-"`
+	StatusName      string            `json:"status"`
+	Build           string            `json:"build"`
+	Origin          history.Origin    `json:"origin"`
+	CorrelationID   string            `json:"correlation_id,omitempty"`
+	Started         time.Time         `json:"started"`
+	Closed          time.Time         `json:"closed,omitzero"`
+	Deadline        time.Time         `json:"deadline,omitzero"`
+	Entries         uint64            `json:"entries"`
+	Bytes           int               `json:"bytes"`
+	CancelRequested bool              `json:"cancel_requested,omitempty"`
+	Stalled         string            `json:"stalled,omitempty"`
+	Activities      []PendingActivity `json:"activities,omitempty"`
+	Timers          []PendingTimer    `json:"timers,omitempty"`
+	Waiting         []history.Reason  `json:"waiting,omitempty"`
+	Failure         string            `json:"failure,omitempty"`
+	Next            time.Time         `json:"next,omitzero"` // when it is looked at without being asked
+}
+
+// PendingActivity is an activity that is not settled.
+type PendingActivity struct {
+	Step          uint64          `json:"step"`
+	Name          string          `json:"name"`
+	Attempt       int             `json:"attempt"`
+	Scheduled     time.Time       `json:"scheduled"`
+	Started       time.Time       `json:"started,omitzero"` // of the attempt in hand
+	LastHeartbeat time.Time       `json:"last_heartbeat,omitzero"`
+	Checkpoint    history.Payload `json:"-"`
+	NextAttempt   time.Time       `json:"next_attempt,omitzero"`
+	Outside       bool            `json:"outside,omitempty"` // waits to be completed by its token
+	LastFailure   string          `json:"last_failure,omitempty"`
+}
+
+// PendingTimer is a timer that has neither fired nor been stopped.
+type PendingTimer struct {
+	Step uint64    `json:"step"`
+	Due  time.Time `json:"due"`
+}
+
+// Describe says how an execution stands, with everything that is in progress. Errors: ErrInvalid, ErrNotFound,
+// ErrUnavailable.
+func (r *Runtime) Describe(ctx context.Context, id string) (d Description, err error) {
+	if err := commands.CheckID("workflow id", id); err != nil {
+		return d, err
+	}
+	_, err = r.do(ctx, r.id(id), &call{look: func(m *memory) error {
+		if m.state.Status == 0 {
+			return fmt.Errorf("%w: %s", ErrNotFound, id)
+		}
+		d = describe(r.id(id), m.state)
+		for _, f := range r.queue.Facts(r.id(id)) {
+			d.inHand(f)
+		}
+		return nil
+	}})
+	return d, err
+}
+
+func describe(id history.ID, s *history.State) Description {
+	d := Description{
+		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run.ID, Number: s.Run.Number, Type: s.Run.Type, Version: s.Run.Version,
+		Status: s.Status, StatusName: s.Status.String(), Build: s.Build, Origin: s.Run.Origin, CorrelationID: s.Run.CorrelationID,
+		Started: s.Run.Started, Closed: s.Run.Closed, Deadline: s.Run.Deadline, Entries: s.Seq - s.Run.Began + 1, Bytes: s.Bytes,
+		CancelRequested: s.Run.CancelRequested, Waiting: s.Waiting(), Next: s.Wake(),
+	}
+	if s.Stall != nil {
+		d.Stalled = s.Stall.Reason
+	}
+	if !s.Outcome.Failure.Absent() {
+		d.Failure = history.ReadFailure(s.Outcome.Failure).Message
+	}
+	for _, a := range s.Activities {
+		p := PendingActivity{
+			Step: uint64(a.Step), Name: a.Name, Attempt: a.Attempt, Scheduled: a.Scheduled, Started: a.Started, LastHeartbeat: a.Beat,
+			Checkpoint: a.Checkpoint, NextAttempt: a.RetryAt, Outside: a.Pending,
+		}
+		if !a.LastFailure.Absent() {
+			p.LastFailure = history.ReadFailure(a.LastFailure).Message
+		}
+		d.Activities = append(d.Activities, p)
+	}
+	slices.SortFunc(d.Activities, func(a, b PendingActivity) int { return cmp.Compare(a.Step, b.Step) })
+	for step, due := range s.Timers {
+		d.Timers = append(d.Timers, PendingTimer{uint64(step), due})
+	}
+	slices.SortFunc(d.Timers, func(a, b PendingTimer) int { return cmp.Compare(a.Step, b.Step) })
+	return d
+}
+
+// inHand adds what only those know who have an attempt in hand.
+func (d *Description) inHand(f commands.Attempt) {
+	for i := range d.Activities {
+		if a := &d.Activities[i]; a.Step == uint64(f.Step) {
+			a.Started, a.LastHeartbeat, a.NextAttempt = f.Started, f.Beat, time.Time{}
+			if !f.Checkpoint.Absent() {
+				a.Checkpoint = f.Checkpoint
+			}
+		}
+	}
+}
+
+// History yields the entries of an execution, over all its runs. An error ends it.
+func (r *Runtime) History(ctx context.Context, id string) iter.Seq2[history.Entry, error] {
+	return func(yield func(history.Entry, error) bool) {
+		if err := commands.CheckID("workflow id", id); err != nil {
+			yield(history.Entry{}, err)
+			return
+		}
+		none := true
+		for record, err := range r.log.Read(ctx, r.id(id), 1) {
+			none = false
+			if !yield(record.Entry, err) || err != nil {
+				return
+			}
+		}
+		if none {
+			yield(history.Entry{}, fmt.Errorf("%w: %s", ErrNotFound, id))
+		}
+	}
+}
+
+// Find yields the runs that a query asks for, page by page. The zero query asks for every run of the namespace, newest
+// first. It sees all that was acknowledged before it was asked, unless the query is Stale.
+func (r *Runtime) Find(ctx context.Context, q query.Query) iter.Seq2[query.Row, error] {
+	return func(yield func(query.Row, error) bool) {
+		for {
+			page, err := r.FindPage(ctx, q)
+			if err != nil {
+				yield(query.Row{}, err)
+				return
+			}
+			for _, row := range page.Rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			if page.Next == "" {
+				return
+			}
+			q.After = page.Next
+		}
+	}
+}
+
+// FindPage returns one page of what [Runtime.Find] yields.
+func (r *Runtime) FindPage(ctx context.Context, q query.Query) (query.Page, error) {
+	if err := r.fresh(ctx, &q); err != nil {
+		return query.Page{}, err
+	}
+	return r.index.Find(ctx, q)
+}
+
+// Count returns how many runs a query asks for.
+func (r *Runtime) Count(ctx context.Context, q query.Query) (int, error) {
+	if err := r.fresh(ctx, &q); err != nil {
+		return 0, err
+	}
+	return r.index.Count(ctx, q)
+}
+
+// fresh waits until the index has everything that was acknowledged so far.
+func (r *Runtime) fresh(ctx context.Context, q *query.Query) error {
+	if q.Namespace == "" {
+		q.Namespace = r.config.Namespace
+	}
+	if err := q.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if q.Stale {
+		return nil
+	}
+	head, err := r.log.Head(ctx)
+	if err != nil {
+		return err
+	}
+	return r.index.Reached(ctx, head)
+}
+
+// Query asks the code of an execution about its state. Nothing is recorded. Errors: ErrInvalid (the code answers no such
+// query), ErrNotFound, ErrStalled, or what the handler returned.
+func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Query[Out]) (out Out, err error) {
+	name, arg, err := q.Asked()
+	if err != nil {
+		return out, &commands.Invalid{Field: "the argument of the query", Value: err.Error(), Want: "a value that encodes as JSON"}
+	}
+	if err := commands.CheckID("workflow id", id); err != nil {
+		return out, err
+	}
+	var answer history.Payload
+	_, err = rt.do(ctx, rt.id(id), &call{code: true, look: func(m *memory) (err error) {
+		switch {
+		case m.state.Status == 0:
+			return fmt.Errorf("%w: %s", ErrNotFound, id)
+		case m.machine == nil:
+			return fmt.Errorf("%w: %w", ErrStalled, m.stall)
+		}
+		answer, err = m.machine.Query(name, arg)
+		return err
+	}})
+	if err != nil {
+		return out, err
+	}
+	return out, answer.Decode(&out)
+}

@@ -1,0 +1,96 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
+	"github.com/clewflow/clew/store"
+)
+
+// hydrate takes up all open executions: those that are due now or have activities to be done are worked on, the others
+// are woken when their time comes. Attempts that were in hand when the process before died are lost.
+func (r *Runtime) hydrate(ctx context.Context) error {
+	lost := map[history.ID][]commands.Attempt{}
+	if r.notes != nil {
+		for _, n := range r.notes.lost() {
+			lost[n.ID] = append(lost[n.ID], n.attempt())
+		}
+	}
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(64)
+	for id, attempts := range lost {
+		group.Go(func() error { return r.lose(within, id, attempts) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if r.notes != nil {
+		r.notes.forgive()
+	}
+	return r.takeUp(ctx)
+}
+
+func (r *Runtime) lose(ctx context.Context, id history.ID, attempts []commands.Attempt) error {
+	for _, a := range attempts {
+		_, err := r.do(ctx, id, &call{command: commands.LoseAttempt{Attempt: a}, by: history.Clock})
+		if err != nil && !refused(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeUp goes through all open executions.
+func (r *Runtime) takeUp(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(64)
+	r.wakes.Looking()
+	for tail, err := range r.open(ctx) {
+		if err != nil {
+			return errors.Join(err, group.Wait())
+		}
+		if tail.ID.Namespace != r.config.Namespace {
+			continue
+		}
+		r.wakes.Wake(tail.ID, tail.Wake, r.now())
+		if tail.Due || tail.Activities > 0 {
+			group.Go(func() error { return r.takeUpOne(ctx, tail.ID) })
+		}
+	}
+	return group.Wait()
+}
+
+// takeUpOne offers what is to be done for an execution. What it cannot be told now it is told by its stall.
+func (r *Runtime) takeUpOne(ctx context.Context, id history.ID) error {
+	var gone []commands.Attempt
+	_, err := r.do(ctx, id, &call{look: func(m *memory) error {
+		gone = r.offerAll(id, m.state)
+		return nil
+	}})
+	if err != nil {
+		r.logger.Error("an execution cannot be read; the others go on", "id", id.Workflow, "error", err)
+		return ctx.Err()
+	}
+	return r.lose(ctx, id, gone)
+}
+
+// open yields the tails of open executions: from the log if it keeps them, else from the index.
+func (r *Runtime) open(ctx context.Context) iter.Seq2[store.Tail, error] {
+	if r.tails != nil {
+		return r.tails.AllTails(ctx)
+	}
+	return func(yield func(store.Tail, error) bool) {
+		for row, err := range r.Find(ctx, query.Query{Status: query.Open}) {
+			t := store.Tail{ID: history.ID{Namespace: row.Namespace, Workflow: row.ID}, Due: true}
+			if !yield(t, err) || err != nil {
+				return
+			}
+		}
+	}
+}

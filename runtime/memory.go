@@ -1,0 +1,253 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/replay"
+	"github.com/clewflow/clew/store"
+)
+
+// remember reads what is not known: the state, and with code the machine of an open run. What keeps the code from running
+// is not an error: the execution is then stalled.
+func (w *runner) remember(m *memory, code bool) error {
+	r := w.x.rt
+	if m.state != nil && (!code || m.machine != nil) {
+		return nil
+	}
+	if m.state != nil && !m.mayTry(r.now()) {
+		return nil
+	}
+	if m.state != nil && !m.state.Open() && !w.asksClosed() {
+		return nil
+	}
+	run, err := w.read()
+	if err != nil {
+		return err
+	}
+	tries := m.tries
+	*m = memory{state: history.Fold(run...), tries: tries}
+	run = lastRun(run, m.state.Run.Began)
+	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
+		return nil
+	}
+	return w.rememberCode(m, run)
+}
+
+// mayTry reports whether the code is to be tried, which after a stall is not at every occasion.
+func (m *memory) mayTry(now time.Time) bool {
+	return m.stall == nil || !m.retryAt.IsZero() && !now.Before(m.retryAt)
+}
+
+// asksClosed reports whether a call asks the code of a closed run.
+func (w *runner) asksClosed() bool {
+	for _, c := range w.x.busy {
+		if c.code {
+			return true
+		}
+	}
+	return false
+}
+
+// read reads the entries of the current run, or of all if there is no tail that says where it begins.
+func (w *runner) read() ([]history.Entry, error) {
+	r, x := w.x.rt, w.x
+	from, tail := uint64(1), store.Tail{}
+	if r.tails != nil {
+		t, ok, err := r.tails.Tail(r.ctx, x.id)
+		if err != nil {
+			return nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
+		}
+		if ok {
+			from, tail = t.Began, t
+		}
+	}
+	var entries []history.Entry
+	for record, err := range r.log.Read(r.ctx, x.id, from) {
+		if err != nil {
+			return nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
+		}
+		entries = append(entries, record.Entry)
+	}
+	if n := len(entries); tail.Seq > 0 && (n == 0 || entries[n-1].Seq < tail.Seq) {
+		return nil, fmt.Errorf("runtime: reading %s: %w: the history ends before entry %d", x.id, store.ErrCorrupt, tail.Seq)
+	}
+	return entries, nil
+}
+
+func lastRun(entries []history.Entry, began uint64) []history.Entry {
+	for i, e := range entries {
+		if e.Seq == began {
+			return entries[i:]
+		}
+	}
+	return entries
+}
+
+// rememberCode runs the code along the run.
+func (w *runner) rememberCode(m *memory, run []history.Entry) error {
+	r, x := w.x.rt, w.x
+	if reason, ok := r.executions.poisoned(x.id); ok {
+		m.stall = errors.New(reason)
+		return nil
+	}
+	config, err := w.machineConfig(m.state.Run.Type, m.state.Run.Version)
+	if err == nil {
+		x.turn.Store(r.tick.Load())
+		m.machine, err = replay.Remember(config, run)
+		x.turn.Store(0)
+		if w.givenUp() {
+			return errGivenUp
+		}
+	}
+	if err != nil {
+		return w.observed(m, err)
+	}
+	for _, warning := range m.machine.Warnings() {
+		r.logger.Warn("a history was made by code that differs a little from the code that is here", "id", x.id.Workflow, "difference", warning)
+	}
+	return nil
+}
+
+func (w *runner) machineConfig(name string, version int) (replay.Config, error) {
+	r := w.x.rt
+	code := r.code(name, version)
+	if code == nil {
+		return replay.Config{}, &replay.Stalled{Reason: fmt.Sprintf("no code for workflow %s%s", name, versionText(version))}
+	}
+	return replay.Config{
+		Code: code, Namespace: w.x.id.Namespace, ID: w.x.id.Workflow, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger,
+	}, nil
+}
+
+func versionText(version int) string {
+	if version == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" version %d", version)
+}
+
+// begin makes the machine of a run that is about to start.
+func (w *runner) begin(m *memory, e *history.Started) {
+	if m.machine != nil {
+		m.machine.Stop()
+	}
+	m.machine, m.stall, m.tries = nil, nil, 0
+	if !w.x.rt.working.Load() {
+		return
+	}
+	config, err := w.machineConfig(e.Type, e.Version)
+	if err != nil {
+		m.stall = err // noted by catchUp, after Started
+		return
+	}
+	m.machine = replay.New(config)
+}
+
+// catchUp records what the code asks in answer to inputs that were recorded before it could be told, and that it goes on
+// or cannot.
+func (w *runner) catchUp(m *memory) error {
+	if !m.state.Open() {
+		return nil
+	}
+	if m.machine == nil {
+		if m.stall != nil {
+			return w.noteStall(m, m.stall)
+		}
+		return nil
+	}
+	if err := w.answers(m, m.machine.Asks(), m.state.Input); err != nil || m.machine == nil {
+		return err
+	}
+	if m.state.Due() {
+		if err := w.mark(m, commands.Tell{}); err != nil {
+			return err
+		}
+	}
+	if err := m.machine.Deadlock(); err != nil {
+		return w.noteStall(m, err)
+	}
+	return w.mark(m, commands.Resume{})
+}
+
+// mark records a note of the runner's own.
+func (w *runner) mark(m *memory, c commands.Command) error {
+	events, err := commands.Decide(m.state, c, w.x.rt.now())
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		e := w.entry(m, event, history.Code)
+		if _, told := c.(commands.Tell); told {
+			e.Told = m.state.Input
+		}
+		w.push(m, e)
+		if m.machine != nil {
+			if err := m.machine.Observe(&e, m.state.Bytes); err != nil {
+				return w.observed(m, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Back-off of a stalled execution.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// observed takes what the machine says. An error stalls the execution: the machine goes, the inputs stay.
+func (w *runner) observed(m *memory, err error) error {
+	if err == nil {
+		return nil
+	}
+	if m.machine != nil {
+		m.machine.Stop()
+		m.machine = nil
+	}
+	if !m.state.Open() {
+		m.stall = err
+		return nil
+	}
+	m.stall = err
+	m.retryAt = w.x.rt.now().Add(min(lastRetry, firstRetry<<min(m.tries, 20)))
+	m.tries++
+	return w.noteStall(m, err)
+}
+
+func (w *runner) noteStall(m *memory, err error) error {
+	reason := err.Error()
+	detail := map[string]string{}
+	if s := (*replay.Stalled)(nil); errors.As(err, &s) && s.Stack != "" {
+		detail["stack"] = s.Stack
+	}
+	var payload history.Payload
+	if len(detail) > 0 {
+		payload, _ = history.Encode(detail) // strings always encode
+	}
+	before := len(m.pending)
+	if err := w.mark(m, commands.Stall{Reason: reason, Build: w.x.rt.build, Detail: payload}); err != nil {
+		return err
+	}
+	if len(m.pending) > before {
+		w.x.rt.logger.Error("an execution has stalled; it goes on by itself when code arrives that fits",
+			"id", w.x.id.Workflow, "workflow", m.state.Run.Type, "reason", reason)
+	}
+	return nil
+}
+
+// weight estimates the bytes that m takes.
+func (m *memory) weight() int {
+	n := 1 << 10
+	if m.machine != nil {
+		n += m.machine.Weight()
+	}
+	if m.state != nil {
+		n += 300*len(m.state.Activities) + 100*len(m.state.Timers)
+	}
+	return n
+}

@@ -1,0 +1,377 @@
+// Package runtime makes things happen: it is the shell around the pure core.
+//
+// A [Runtime] is opened on a store with the definitions of workflows and activities that are here. [Start], [Query] and
+// the methods of Runtime put commands to executions and read them; [Runtime.Run] works: it runs workflow code, makes
+// attempts of activities and fires timers.
+//
+// Inside there is one loop, in execution.go: remember, decide, tell the code, append, act and answer. What is to be done
+// is a function of the state of an execution, so an execution can be forgotten at any time and is remembered from the log
+// when something is asked of it.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/dispatch"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/lookup"
+	"github.com/clewflow/clew/replay"
+	"github.com/clewflow/clew/store"
+	memorystore "github.com/clewflow/clew/store/memory"
+	"github.com/clewflow/clew/store/pebble"
+	"github.com/clewflow/clew/timers"
+	"github.com/clewflow/clew/workflow"
+)
+
+// Config says where histories live and how much may be done at once. The zero Config works: an embedded store in the
+// directory "clew.data".
+type Config struct {
+	Store     string        // a directory, or "memory:"; default: $CLEW_STORE, else "clew.data"
+	Namespace string        // separates those who share a store; default: $CLEW_NAMESPACE, else "default"
+	Queues    []string      // of activities that are done here; default: all
+	Attempts  int           // activities in hand at once; default 1024
+	Memory    int           // bytes for remembered executions, estimated; default 256 MiB; Forget: none
+	Drain     time.Duration // how long attempts may go on when Run ends; default 10 s
+	Watchdog  time.Duration // how long workflow code may run without waiting; default 10 s; negative: for ever
+	Payload   int           // bytes of the largest input, result or message; default 32 MiB
+	Replay    replay.Level  // how closely histories are held against code; default replay.Names
+	Build     string        // of this program, recorded with what it decides; default: from the binary
+	Logger    *slog.Logger  // default: slog.Default()
+	Log       store.Log     // instead of Store; closed by Close
+}
+
+// Forget, as [Config].Memory, forgets each execution as soon as nothing is asked of it. It is for tests.
+const Forget = -1
+
+// Runtime puts commands to executions, and works on them while [Runtime.Run] runs.
+type Runtime struct {
+	config  Config
+	logger  *slog.Logger
+	log     store.Log
+	tails   store.Tails // nil if the log has none
+	index   *lookup.Index
+	wakes   *timers.Wakes
+	queue   *dispatch.Queue
+	notes   *inHand
+	key     []byte // of tokens
+	build   string
+	started time.Time
+
+	codes    map[string]map[int]workflow.Code
+	handlers map[string]activity.Handler
+	settings map[string]workflow.Settings
+
+	executions executions
+	results    results
+	run        sync.Mutex // held by Run
+	working    atomic.Bool
+	tick       atomic.Int64 // of the watchdog
+	abandoned  atomic.Int64 // goroutines with code that does not come back
+
+	ctx    context.Context // ends with Close
+	end    context.CancelFunc
+	own    sync.WaitGroup // goroutines of Open
+	closed atomic.Bool
+	close  func() error
+}
+
+// Open opens a store with the definitions that are here. One error lists everything that is wrong with them.
+func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*Runtime, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	r := &Runtime{
+		config: c, logger: c.Logger, build: c.Build, started: time.Now(),
+		queue: dispatch.New(c.Attempts), results: results{waiting: map[history.ID][]chan struct{}{}},
+	}
+	r.executions.init(c.Memory)
+	r.close = sync.OnceValue(r.shut)
+	if err := r.register(definitions); err != nil {
+		return nil, err
+	}
+	if err := r.openStore(ctx); err != nil {
+		return nil, err
+	}
+	r.ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))
+	r.own.Go(func() { r.keepIndex() })
+	return r, nil
+}
+
+func (c *Config) complete() error {
+	fallback := func(into *string, variable, otherwise string) {
+		if *into == "" {
+			*into = os.Getenv(variable)
+		}
+		if *into == "" {
+			*into = otherwise
+		}
+	}
+	fallback(&c.Store, "CLEW_STORE", "clew.data")
+	fallback(&c.Namespace, "CLEW_NAMESPACE", "default")
+	if c.Build == "" {
+		c.Build = buildOf()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	for _, d := range []struct {
+		into      *int
+		otherwise int
+	}{{&c.Attempts, 1024}, {&c.Memory, 256 << 20}, {&c.Payload, 32 << 20}} {
+		if *d.into == 0 {
+			*d.into = d.otherwise
+		}
+	}
+	if c.Drain == 0 {
+		c.Drain = 10 * time.Second
+	}
+	if c.Watchdog == 0 {
+		c.Watchdog = 10 * time.Second
+	}
+	return errors.Join(
+		commands.CheckName("Config.Namespace (or CLEW_NAMESPACE)", strings.ReplaceAll(c.Namespace, "/", " ")),
+		positive("Config.Attempts", c.Attempts), positive("Config.Payload", c.Payload), positive("Config.Drain", int(c.Drain)),
+		scheme(c.Store),
+	)
+}
+
+func positive(field string, n int) error {
+	if n < 0 {
+		return &commands.Invalid{Field: field, Value: fmt.Sprint(n), Want: "0 for the default, or more"}
+	}
+	return nil
+}
+
+func scheme(where string) error {
+	if kind, _, ok := strings.Cut(where, "://"); ok {
+		return &commands.Invalid{Field: "Config.Store (or CLEW_STORE)", Value: where, Want: `a directory or "memory:"; ` + kind + " stores are not in this release"}
+	}
+	return nil
+}
+
+// buildOf names the program: its module's version, or the revision it was built from.
+func buildOf() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	revision, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "+"
+		}
+	}
+	switch {
+	case revision != "":
+		return revision + modified
+	case info.Main.Version != "" && info.Main.Version != "(devel)":
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// register sorts definitions by what they are.
+func (r *Runtime) register(definitions []workflow.Definition) error {
+	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
+	r.settings = map[string]workflow.Settings{}
+	declared := map[string]bool{}
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, d := range definitions {
+		if b, ok := activity.BodyOf(d); ok {
+			name := "activity " + b.Name
+			errs = append(errs, b.Err)
+			if b.Err == nil {
+				errs = append(errs, commands.CheckName("the name of an activity", b.Name))
+			}
+			switch {
+			case b.External, b.Err != nil:
+			case b.Handler == nil:
+				declared[name] = true
+			case r.handlers[b.Name] != nil:
+				wrong("%s is bound twice", name)
+			default:
+				r.handlers[b.Name] = b.Handler
+			}
+			continue
+		}
+		b, ok := workflow.BodyOf(d)
+		if !ok {
+			wrong("%T is neither a workflow nor an activity", d)
+			continue
+		}
+		errs = append(errs, commands.CheckName("the name of a workflow", b.Name))
+		versions := r.codes[b.Name]
+		switch {
+		case b.Code == nil:
+			declared["workflow "+b.Name] = true
+			continue
+		case versions[b.Settings.Version] != nil:
+			wrong("workflow %s is bound twice", b.Name)
+			continue
+		case versions == nil:
+			versions = map[int]workflow.Code{}
+			r.codes[b.Name] = versions
+		}
+		versions[b.Settings.Version] = b.Code
+		if b.Settings.Version >= r.settings[b.Name].Version {
+			r.settings[b.Name] = b.Settings
+		}
+	}
+	for name := range declared {
+		kind, plain, _ := strings.Cut(name, " ")
+		if kind == "activity" && r.handlers[plain] == nil || kind == "workflow" && r.codes[plain] == nil {
+			wrong("%s is declared and not bound: give runtime.Open what Bind returns", name)
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("runtime: the definitions are not complete:\n%w", err)
+	}
+	return nil
+}
+
+// code finds the code of a run; nil if it is not here.
+func (r *Runtime) code(name string, version int) workflow.Code { return r.codes[name][version] }
+
+// horizon is how far in the future a wake may be to be kept in memory.
+const horizon = time.Hour
+
+func (r *Runtime) openStore(ctx context.Context) (err error) {
+	r.key, r.log = newKey(), r.config.Log
+	path := ":memory:"
+	switch {
+	case r.log != nil:
+	case r.config.Store == "memory:":
+		r.log = memorystore.New()
+	default:
+		dir := r.config.Store
+		if r.log, err = pebble.Open(dir, pebble.Options{Logger: r.logger}); err != nil {
+			return err
+		}
+		path = filepath.Join(dir, "index.sqlite")
+		if r.notes, err = openInHand(filepath.Join(dir, "in-hand"), r.config.Attempts); err == nil {
+			r.key, err = keyIn(filepath.Join(dir, "token.key"))
+		}
+		if err != nil {
+			return errors.Join(err, r.log.Close())
+		}
+	}
+	r.tails, _ = r.log.(store.Tails)
+	far := time.Duration(0)
+	if r.tails != nil {
+		far = horizon
+	}
+	r.wakes = timers.NewWakes(far)
+	if r.index, err = lookup.Open(ctx, path, lookup.Options{Logger: r.logger}); err != nil {
+		return errors.Join(err, r.log.Close())
+	}
+	head, err := r.log.Head(ctx)
+	if err == nil && r.index.Position() > head {
+		r.logger.Error("the index is ahead of the log: entries that were recorded are missing from the log; the index is rebuilt",
+			"index", r.index.Position(), "head", head)
+		err = r.index.Reset()
+	}
+	if err != nil {
+		return errors.Join(err, r.index.Close(), r.log.Close())
+	}
+	return nil
+}
+
+// keepIndex follows the log with the index until Close.
+func (r *Runtime) keepIndex() {
+	if err := r.index.Run(r.ctx, r.log); err != nil && r.ctx.Err() == nil {
+		r.logger.Error("the index has stopped; executions go on, lookups do not", "error", err)
+	}
+}
+
+// now is the wall clock as of Open, carried on by the monotonic clock.
+func (r *Runtime) now() time.Time {
+	return r.started.Add(time.Since(r.started)).Round(0).UTC()
+}
+
+// Run works until ctx ends: it runs workflow code, makes attempts of activities and fires timers. Then it takes no more
+// work, lets attempts end within [Config].Drain, cancels those that do not, and returns. What was cut off is made again by
+// whoever runs next.
+func (r *Runtime) Run(ctx context.Context) error {
+	if !r.run.TryLock() {
+		return errors.New("runtime: Run is running already, or the runtime is being closed")
+	}
+	defer r.run.Unlock()
+	if r.closed.Load() {
+		return ErrClosed
+	}
+	r.working.Store(true)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer context.AfterFunc(r.ctx, stop)()
+	attempts := newAttempts(r)
+	var loops sync.WaitGroup
+	loops.Go(func() { r.watch(ctx) })
+	loops.Go(func() { r.wake(ctx) })
+	loops.Go(func() { attempts.feed(ctx) })
+	loops.Go(func() { attempts.limit(ctx) })
+	err := r.hydrate(ctx)
+	if err == nil {
+		<-ctx.Done()
+	}
+	stop()
+	loops.Wait()
+	attempts.drain(r.config.Drain)
+	r.working.Store(false)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// Close ends Run, waits for it as long as [Config].Drain allows, and closes the store.
+func (r *Runtime) Close() error { return r.close() }
+
+func (r *Runtime) shut() error {
+	r.closed.Store(true)
+	r.end()
+	r.run.Lock() // until Run has returned
+	defer r.run.Unlock()
+	r.executions.end()
+	r.own.Wait()
+	err := errors.Join(r.index.Close(), r.log.Close())
+	if r.notes != nil {
+		err = errors.Join(err, r.notes.Close())
+	}
+	return err
+}
+
+// What can be wrong.
+var (
+	ErrInvalid        = commands.ErrInvalid
+	ErrAlreadyRunning = commands.ErrAlreadyRunning
+	ErrAlreadyExists  = commands.ErrAlreadyExists
+	ErrNotFound       = commands.ErrNotFound
+	ErrNotRunning     = commands.ErrNotRunning
+	ErrSettled        = commands.ErrSettled
+	ErrStale          = commands.ErrStale
+	ErrTooLarge       = commands.ErrTooLarge
+	ErrTooManySignals = commands.ErrTooManySignals
+	ErrStillRunning   = errors.New("clew: still running")
+	ErrUnknownType    = errors.New("clew: unknown type")
+	ErrStalled        = errors.New("clew: stalled")
+	ErrUnavailable    = store.ErrUnavailable
+	ErrClosed         = errors.New("clew: the runtime is closed")
+)

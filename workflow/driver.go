@@ -1,0 +1,163 @@
+package workflow
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/coro"
+)
+
+// Driver runs workflow code. Authors never see one; package replay has it.
+type Driver interface {
+	// Coroutines is the group in which the code runs.
+	Coroutines() *coro.Group
+	// Ask puts a command of the code's into the queue of what it asks.
+	Ask(commands.Command)
+	// NextStep numbers the next thing the code asks for; p is settled with its outcome.
+	NextStep(p *Pending) history.Step
+	// Inbox holds the signals of a name.
+	Inbox(name string) *Inbox
+	// Keep returns what is kept under a name. If nothing is, the code has either passed here before it knew of the name,
+	// then old is true; or make's value is kept from now on.
+	Keep(gate bool, name string, make func() history.Payload) (kept history.Payload, old bool)
+	// Handle sets what answers a query.
+	Handle(query string, answer func(history.Payload) (history.Payload, error))
+	// Fits says whether a payload is small enough.
+	Fits(history.Payload) error
+	// Now is the time of the input being told.
+	Now() time.Time
+	// Run says which run this is.
+	Run() Run
+	// Logger is silent while the code is told what it was told before.
+	Logger() *slog.Logger
+}
+
+// Run says which run of which execution this is, and what it began with.
+type Run struct {
+	Namespace     string
+	ID            string // workflow id
+	Run           string // run id
+	Number        uint64 // of the run in the execution, from 1
+	Type          string
+	Version       int
+	Origin        history.Origin // what began it
+	CorrelationID string
+	Started       time.Time
+	Deadline      time.Time // of the run or the execution, whichever is nearer; zero: none
+	Entries       int       // of the run's history, up to the input being told
+	Bytes         int       // the same
+	Seed          uint64    // of Rand
+}
+
+// Pending is something the code asked for that has no outcome yet.
+type Pending struct {
+	bell      coro.Bell
+	done      bool
+	waits     bool // its end is waited for even after cancellation
+	result    history.Payload
+	value     any // of BeginFunc, instead of result
+	err       error
+	hook      hook
+	onSettled func()
+}
+
+// Settle gives p its outcome. The first one stands.
+func (p *Pending) Settle(result history.Payload, err error) {
+	if p.done {
+		return
+	}
+	p.done, p.result, p.err = true, result, err
+	p.hook.unlink()
+	p.bell.Ring()
+	if p.onSettled != nil {
+		p.onSettled()
+	}
+}
+
+// Inbox holds the signals of a name that were not received yet.
+type Inbox struct {
+	bell   coro.Bell
+	unread []signal
+}
+
+type signal struct {
+	seq   uint64
+	value history.Payload
+}
+
+// Put adds a signal.
+func (b *Inbox) Put(seq uint64, value history.Payload) {
+	b.unread = append(b.unread, signal{seq, value})
+	b.bell.Ring()
+}
+
+// Unread are the Seqs of the signals that were not received, in order.
+func (b *Inbox) Unread() []uint64 {
+	seqs := make([]uint64, len(b.unread))
+	for i, s := range b.unread {
+		seqs[i] = s.seq
+	}
+	return seqs
+}
+
+// Len is the number of signals that were not received.
+func (b *Inbox) Len() int { return len(b.unread) }
+
+// NewInbox makes the inbox of a signal.
+func NewInbox(name string) *Inbox {
+	return &Inbox{bell: coro.Bell{Outside: true, About: func() string { return "signal " + name }}}
+}
+
+// run is what all Contexts of a run share.
+type run struct {
+	driver Driver
+	group  *coro.Group
+	spins  int // selections that neither waited nor took nor asked anything, in a row
+	count  int // coroutines begun
+	rand   *rand.Rand
+	uuids  *rand.ChaCha8
+}
+
+// NewContext makes the Context in which a run begins, and what cancels it. It is for package replay.
+func NewContext(d Driver) (ctx Context, cancel func(error)) {
+	root := &scope{}
+	return Context{&run{driver: d, group: d.Coroutines()}, root}, root.end
+}
+
+func (r *run) ask(c commands.Command) {
+	r.spins = 0
+	r.driver.Ask(c)
+}
+
+// wait blocks the coroutine until one of the bells rings or the scope ends.
+func (c Context) wait(bells ...*coro.Bell) {
+	c.run.spins = 0
+	c.run.group.Wait(append(bells, &c.scope.bell)...)
+}
+
+// Bodied is a definition and, if there is one here, its code.
+type Bodied struct {
+	Name     string
+	Code     Code // nil: declared only
+	Settings Settings
+}
+
+// BodyOf returns the body of a Type or a Binding of this package; ok is false for anything else.
+func BodyOf(d Definition) (b Bodied, ok bool) {
+	if d, ok := d.(interface{ body() Bodied }); ok {
+		return d.body(), true
+	}
+	return Bodied{}, false
+}
+
+func (t Type[In, Out]) body() Bodied {
+	if t.def == nil {
+		return Bodied{}
+	}
+	return Bodied{t.def.name, t.def.code, t.def.settings}
+}
+
+func (b Binding) body() Bodied { return Bodied{b.def.name, b.code, b.def.settings} }

@@ -1,0 +1,79 @@
+package workflow
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"math/rand/v2"
+
+	"github.com/google/uuid"
+
+	"github.com/clewflow/clew/history"
+)
+
+// Info says which run this is.
+func Info(ctx Context) Run { return ctx.run.driver.Run() }
+
+// Logger is silent while the code is told what it was told before, so nothing is logged twice.
+func Logger(ctx Context) *slog.Logger { return ctx.run.driver.Logger() }
+
+// Rand gives random numbers that are the same each time the run is remembered. The sequence for a seed never changes.
+func Rand(ctx Context) *rand.Rand {
+	if ctx.run.rand == nil {
+		ctx.run.rand = rand.New(rand.NewPCG(ctx.run.driver.Run().Seed, 0))
+	}
+	return ctx.run.rand
+}
+
+// NewUUID makes a random UUID that is the same each time the run is remembered.
+func NewUUID(ctx Context) string {
+	if ctx.run.uuids == nil {
+		var seed [32]byte
+		binary.LittleEndian.PutUint64(seed[:], ctx.run.driver.Run().Seed)
+		copy(seed[8:], "clew.uuid")
+		ctx.run.uuids = rand.NewChaCha8(seed)
+	}
+	id, err := uuid.NewRandomFromReader(ctx.run.uuids)
+	if err != nil {
+		panic(stall("a UUID: %v", err))
+	}
+	return id.String()
+}
+
+// Value evaluates fn once in a run and keeps what it returns; fn is not called again when the run is remembered. The
+// name stands for the value in the whole run: the same name again gives the same value. fn must be quick and do no I/O.
+func Value[T any](ctx Context, name string, fn func() T) (v T) {
+	kept, _ := ctx.run.driver.Keep(false, name, func() history.Payload {
+		p, err := history.Encode(fn())
+		if err == nil {
+			err = ctx.run.driver.Fits(p)
+		}
+		if err != nil {
+			panic(stall("value %s: %v", name, err))
+		}
+		return p
+	})
+	if err := kept.Decode(&v); err != nil {
+		panic(stall("value %s: %v", name, err))
+	}
+	return v
+}
+
+// Patched is a gate in front of changed code: true in runs that come here for the first time with it, false in those that
+// had passed here before the code knew of the change. The first answer stands for the whole run.
+func Patched(ctx Context, id string) bool { return Variant(ctx, id, 1) > 0 }
+
+// Variant is [Patched] for more than two: latest in runs that come here for the first time, what was latest then in
+// others, and 0 in those that had passed here before the code knew of the gate.
+func Variant(ctx Context, id string, latest int) (v int) {
+	kept, old := ctx.run.driver.Keep(true, id, func() history.Payload {
+		p, _ := history.Encode(latest) // an int always encodes
+		return p
+	})
+	if old {
+		return 0
+	}
+	if err := kept.Decode(&v); err != nil {
+		panic(stall("gate %s: %v", id, err))
+	}
+	return v
+}
