@@ -48,11 +48,12 @@ func requireSame(t *testing.T, l store.Log, id history.ID, must, may []history.E
 }
 
 func TestCrashLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(storetest.Seed(t, 1), 0))
 	l := open(t, "db", small(vfs.NewCrashableMem()))
 	var streams []*storetest.Stream
 	all := map[history.ID][]history.Entry{}
-	for i := range 60 {
+	for i := range 20 {
 		if i%5 == 0 {
 			streams = append(streams, storetest.NewStream(id(i)))
 		}
@@ -72,8 +73,9 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestCrashWhileManyAppendLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	seed := storetest.Seed(t, 1)
-	for round := range uint64(10) {
+	for round := range uint64(5) {
 		rng := rand.New(rand.NewPCG(seed, round))
 		l := open(t, "db", small(vfs.NewCrashableMem()))
 		const appenders = 8
@@ -91,7 +93,7 @@ func TestCrashWhileManyAppendLosesNothingAcknowledged(t *testing.T) {
 						done <- err
 						return
 					}
-					if acknowledged[a].Store(uint64(i + 1)); a == 0 && i == 10+int(round) {
+					if acknowledged[a].Store(uint64(i + 1)); a == 0 && i == 10+5*int(round) {
 						enough <- struct{}{}
 					}
 				}
@@ -157,7 +159,7 @@ func TestFailedOperationIsNeverAcknowledged(t *testing.T) {
 				t.Parallel()
 				n := int64(0)
 				for step := int64(1); failAt(t, kind, n, many, errors.New("input/output error")); n += step {
-					step = 1 + n/40
+					step = 1 + n/8
 				}
 				require.Greater(t, n, int64(10))
 			})
@@ -176,10 +178,10 @@ func failAt(t *testing.T, kind func(errorfs.Op) bool, n, many int64, failure err
 		require.True(t, f.fired.Load(), "%v", err)
 		require.NotErrorIs(t, err, store.ErrCorrupt)
 	}
-	s := storetest.NewStream(id(1)).Sized(3000)
+	s := storetest.NewStream(id(1)).Sized(6000)
 	var all []history.Entry
 	checked := false
-	for range 30 {
+	for range 16 {
 		entries := s.Next(2)
 		err := l.Append(t.Context(), s.ID, entries...)
 		for ; err != nil; err = l.Append(t.Context(), s.ID, entries...) {
@@ -252,9 +254,10 @@ func TestFullDiskIsSaidAndRiddenOut(t *testing.T) {
 }
 
 func TestDiskThatIsFullAtAnyMomentLosesNothing(t *testing.T) {
+	t.Parallel()
 	n := int64(0)
 	for step := int64(1); failAt(t, writes, n, 9, syscall.ENOSPC); n += step {
-		step = 1 + n/20
+		step = 1 + n/8
 	}
 }
 
@@ -317,6 +320,7 @@ func glob(t *testing.T, dir, pattern string) string {
 }
 
 func TestFlippedBitInATableIsFound(t *testing.T) {
+	t.Parallel()
 	o := small(nil)
 	dir, all := filled(t, o, 100, 500)
 	table := glob(t, dir, "*.sst")
@@ -340,6 +344,7 @@ func TestFlippedBitInATableIsFound(t *testing.T) {
 
 // TestFlippedBitIsNeverSilent flips a bit at a time in every file of a small log that was closed.
 func TestFlippedBitIsNeverSilent(t *testing.T) {
+	t.Parallel()
 	o := small(nil)
 	o.Ballast = -1
 	dir, all := filled(t, o, 20, 10)
@@ -402,6 +407,7 @@ func with(t *testing.T, disk *vfs.MemFS, path string, data []byte) *vfs.MemFS {
 }
 
 func TestDamagedWriteAheadLogIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int{10, 3000} {
 		disk, path, data, all := killed(t, 60, size)
 		lastRecord := lastBegin(data)
@@ -447,7 +453,7 @@ func TestTruncatedWriteAheadLogEndsWithAWholeAppend(t *testing.T) {
 	last := len(data)
 	before := -1
 	for n := max(0, last-4096); n <= last; n++ {
-		if n < last-500 && n%19 > 0 {
+		if n < last-250 && n%83 > 0 {
 			continue // the last append lies behind this
 		}
 		l, err := Open("db", small(with(t, disk, path, data[:n])))
@@ -505,6 +511,7 @@ func TestShorterLogThanAtCloseIsRefused(t *testing.T) {
 }
 
 func TestTooLargeAppendIsRefused(t *testing.T) {
+	t.Parallel()
 	l := open(t, "db", small(vfs.NewMem()))
 	s := storetest.NewStream(id(1)).Sized(maxAppend)
 	require.ErrorIs(t, l.Append(t.Context(), s.ID, s.Next(1)...), store.ErrTooLarge)
@@ -515,9 +522,10 @@ func TestTooLargeAppendIsRefused(t *testing.T) {
 }
 
 func TestFollowerThatFallsBehindReadsFromDisk(t *testing.T) {
+	t.Parallel()
 	l := open(t, "db", small(vfs.NewMem()))
 	s := storetest.NewStream(id(1)).Sized(100_000)
-	const n = 800 // more than recentBytes
+	const n = 350 // more than recentBytes
 	for range n {
 		require.NoError(t, l.Append(t.Context(), s.ID, s.Next(1)...))
 	}
