@@ -29,7 +29,7 @@ type Settings struct {
 // NoTimeout, given to [StartToClose], lets an attempt take as long as it keeps beating. It needs [HeartbeatWithin].
 const NoTimeout time.Duration = math.MaxInt64
 
-// StartToClose bounds one attempt, from its start. Default 10 min.
+// StartToClose bounds one attempt, from its start. Default 10 min, which do not bound what goes on outside after [Pending].
 func StartToClose(d time.Duration) Option {
 	return option(func(s *Settings) { override(&s.base.StartToClose, d) })
 }
@@ -145,6 +145,7 @@ func (s *Settings) apply(opts []Option) {
 // defaults of clew. What is recorded is written against history.StandardPolicy, which never changes; these may.
 var defaults = history.Policy{
 	StartToClose:    10 * time.Minute,
+	Assumed:         true,
 	ScheduleToClose: 24 * time.Hour,
 	Retry: history.Retry{
 		Backoff: history.Exponential, Initial: time.Second, Factor: 2, Max: time.Minute, Jitter: 0.2,
@@ -158,6 +159,7 @@ func (s *Settings) policy() (*history.Policy, error) {
 	p, set := defaults, s.base
 	override(&p.ScheduleToStart, set.ScheduleToStart)
 	override(&p.StartToClose, set.StartToClose)
+	p.Assumed = set.StartToClose == 0
 	override(&p.ScheduleToClose, set.ScheduleToClose)
 	override(&p.Heartbeat, set.Heartbeat)
 	override(&p.OnTimeout, set.OnTimeout)

@@ -60,3 +60,26 @@ func (b Binding) body() Body {
 
 // CodeOf is the code of the first registered error in the chain of err.
 func CodeOf(err error) string { return firstCode(err) }
+
+// Around is d, which is a Type or a Binding of this package, with a handler around its own. ok is false for anything else
+// and for what has no body.
+func Around(d any, around func(Handler) Handler) (b Binding, ok bool) {
+	switch d := d.(type) {
+	case Binding:
+		b = d
+	case interface{ binding() Binding }:
+		b = d.binding()
+	}
+	if b.handler == nil {
+		return b, false
+	}
+	b.handler = around(b.handler)
+	return b, true
+}
+
+func (t Type[In, Out]) binding() Binding {
+	if t.def == nil {
+		return Binding{}
+	}
+	return Binding{t.def, t.def.handler}
+}

@@ -82,6 +82,14 @@ func (t Attempt) fresh(a *history.Activity) history.Payload {
 	return t.Checkpoint
 }
 
+// last is the last checkpoint known, for the entry that tells the code how the activity ended: the code sees no other.
+func (t Attempt) last(a *history.Activity) history.Payload {
+	if t.Checkpoint.Absent() {
+		return a.Checkpoint
+	}
+	return t.Checkpoint
+}
+
 // BeginAttempt records the start of an attempt before it is made, where somebody must know of it.
 type BeginAttempt struct{ Attempt }
 
@@ -89,6 +97,9 @@ func (c BeginAttempt) decide(s *history.State, _ time.Time) ([]history.Event, er
 	a, err := c.of(s)
 	if err != nil {
 		return nil, err
+	}
+	if c.Serial == a.Serial {
+		return nothing() // it is recorded
 	}
 	return follows(&history.AttemptStarted{Try: c.try(a)})
 }
@@ -100,6 +111,9 @@ func (c LeavePending) decide(s *history.State, _ time.Time) ([]history.Event, er
 	a, err := c.of(s)
 	if err != nil {
 		return nil, err
+	}
+	if c.Serial == a.Serial && a.Pending {
+		return nothing() // it is recorded
 	}
 	return follows(&history.AttemptStarted{Try: c.try(a), Pending: true, Checkpoint: c.fresh(a)})
 }
@@ -157,7 +171,7 @@ func (c FailActivity) decide(s *history.State, now time.Time) ([]history.Event, 
 	}
 	try := c.try(a)
 	if a.CancelRequested {
-		return follows(&history.ActivityCancelled{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a)})
+		return follows(&history.ActivityCancelled{Try: try, Failure: c.Failure, Checkpoint: c.last(a)})
 	}
 	never := func(code string) bool { return slices.Contains(a.Policy.NeverRetry, code) }
 	retryAt, final := next(a, now, c.RetryAfter, c.Dice)
@@ -165,7 +179,7 @@ func (c FailActivity) decide(s *history.State, now time.Time) ([]history.Event, 
 		final = FinalNonRetryable
 	}
 	if final != "" {
-		return follows(&history.ActivityFailed{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a), Final: final})
+		return follows(&history.ActivityFailed{Try: try, Failure: c.Failure, Checkpoint: c.last(a), Final: final})
 	}
 	return follows(&history.AttemptFailed{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a), RetryAt: retryAt})
 }
@@ -176,7 +190,7 @@ func next(a *history.Activity, now time.Time, retryAfter time.Duration, dice flo
 		return at, FinalAttempts
 	}
 	delay := retryAfter
-	if delay == 0 {
+	if delay <= 0 {
 		delay = a.Policy.Retry.Delay(a.Attempt, dice)
 	}
 	if delay >= a.Deadline().Sub(now) {
@@ -199,7 +213,7 @@ func (c LoseAttempt) decide(s *history.State, now time.Time) ([]history.Event, e
 	final := ""
 	switch most := a.Policy.Retry.MaxAttempts; {
 	case a.CancelRequested:
-		return follows(&history.ActivityCancelled{Try: try})
+		return follows(&history.ActivityCancelled{Try: try, Failure: a.LastFailure, Checkpoint: c.last(a)})
 	case a.Lost+1 >= maxLost:
 		final = FinalCrashed
 	case most > 0 && a.Attempt >= most:
@@ -207,7 +221,7 @@ func (c LoseAttempt) decide(s *history.State, now time.Time) ([]history.Event, e
 	}
 	if final != "" {
 		lost := history.Failure{Message: "the process that made the attempt died"}
-		return follows(&history.ActivityFailed{Try: try, Failure: lost.Payload(), Final: final})
+		return follows(&history.ActivityFailed{Try: try, Failure: lost.Payload(), Checkpoint: c.last(a), Final: final})
 	}
 	return follows(&history.AttemptLost{Try: try})
 }
@@ -220,5 +234,6 @@ func (c SettleCancelled) decide(s *history.State, _ time.Time) ([]history.Event,
 	if a == nil || !a.CancelRequested || s.Run.ID != c.Run {
 		return nothing()
 	}
-	return follows(&history.ActivityCancelled{Try: history.Try{Step: a.Step, Serial: a.Serial, Attempt: a.Attempt}})
+	try := history.Try{Step: a.Step, Serial: a.Serial, Attempt: a.Attempt}
+	return follows(&history.ActivityCancelled{Try: try, Failure: a.LastFailure, Checkpoint: a.Checkpoint})
 }

@@ -46,7 +46,7 @@ type Start struct {
 }
 
 func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) {
-	if err := c.check(); err != nil {
+	if err := c.check(now); err != nil {
 		return nil, err
 	}
 	var events []history.Event
@@ -63,7 +63,7 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	return append(events, c.started(s, now)), nil
 }
 
-func (c Start) check() error {
+func (c Start) check(now time.Time) error {
 	for _, d := range []struct {
 		field string
 		value time.Duration
@@ -71,6 +71,9 @@ func (c Start) check() error {
 		if err := CheckDuration(d.field, d.value); err != nil {
 			return err
 		}
+	}
+	if c.At.Sub(now) > MaxDuration {
+		return &Invalid{Field: "At", Value: c.At.String(), Want: "within a hundred years"}
 	}
 	return nil
 }
@@ -90,13 +93,17 @@ func (c Start) started(s *history.State, now time.Time) *history.Started {
 	e := &history.Started{
 		Run: c.Run, Chain: c.Run, Number: s.Run.Number + 1, Type: c.Type, Version: c.Version, Input: c.Input, Seed: c.Seed,
 		Origin: c.Origin, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
-		RunDeadline: after(now, c.RunTimeout), Deadline: after(now, c.ExecutionTimeout),
 	}
 	if begin := now.Add(c.After); c.After > 0 && begin.After(c.At) {
 		e.BeginAt = begin
 	} else if c.At.After(now) {
 		e.BeginAt = c.At.UTC().Round(0)
 	}
+	begin := now // the limits run from the beginning, else a delay longer than a limit could never begin
+	if !e.BeginAt.IsZero() {
+		begin = e.BeginAt
+	}
+	e.RunDeadline, e.Deadline = after(begin, c.RunTimeout), after(begin, c.ExecutionTimeout)
 	return e
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"strings"
 	"time"
 
 	"github.com/clewflow/clew/history"
@@ -14,6 +15,7 @@ type Stall struct {
 }
 
 func (c Stall) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	c.Reason = strings.ToValidUTF8(c.Reason, "\ufffd") // as it will be read again
 	if !s.Open() || s.Stall != nil && s.Stall.Reason == c.Reason && s.Stall.Build == c.Build {
 		return nothing()
 	}

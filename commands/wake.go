@@ -29,7 +29,7 @@ func (c Wake) decide(s *history.State, now time.Time) ([]history.Event, error) {
 		}
 		a := s.Activities[step]
 		_, limit := a.Due()
-		return c.limit(s, a, c.inHand(a), limit, now)
+		return c.limit(s, a, c.inHand(s, a), limit, now)
 	}
 	for _, t := range c.Overdue {
 		a, err := t.of(s)
@@ -44,9 +44,9 @@ func (c Wake) decide(s *history.State, now time.Time) ([]history.Event, error) {
 }
 
 // inHand is what is known of the attempt at a: what its holder knows, else what is recorded.
-func (c Wake) inHand(a *history.Activity) Attempt {
+func (c Wake) inHand(s *history.State, a *history.Activity) Attempt {
 	for _, t := range c.Overdue {
-		if t.Step == a.Step && t.Serial >= a.Serial {
+		if _, err := t.of(s); err == nil && t.Step == a.Step {
 			return t
 		}
 	}
@@ -57,7 +57,7 @@ func (c Wake) inHand(a *history.Activity) Attempt {
 func (t Attempt) passed(a *history.Activity, now time.Time) string {
 	p := a.Policy
 	switch {
-	case p.StartToClose > 0 && !now.Before(t.Started.Add(p.StartToClose)):
+	case p.StartToClose > 0 && !(a.Pending && p.Assumed) && !now.Before(t.Started.Add(p.StartToClose)):
 		return history.StartToClose
 	case p.Heartbeat > 0 && !now.Before(t.Beat.Add(p.Heartbeat)):
 		return history.HeartbeatLimit
@@ -68,12 +68,12 @@ func (t Attempt) passed(a *history.Activity, now time.Time) string {
 // limit says what follows when a limit of a has passed.
 func (c Wake) limit(s *history.State, a *history.Activity, t Attempt, limit string, now time.Time) ([]history.Event, error) {
 	try, checkpoint := t.try(a), t.fresh(a)
-	timedOut := &history.ActivityTimedOut{Try: try, Limit: limit, Failure: a.LastFailure, Checkpoint: checkpoint}
+	timedOut := &history.ActivityTimedOut{Try: try, Limit: limit, Failure: a.LastFailure, Checkpoint: t.last(a)}
 	switch {
 	case limit == history.HeartbeatLimit && t.Beat.Add(a.Policy.Heartbeat).After(now):
 		return follows(&history.Heartbeat{Try: try, Beat: t.Beat, Checkpoint: checkpoint})
 	case a.CancelRequested:
-		return follows(&history.ActivityCancelled{Try: try, Failure: a.LastFailure, Checkpoint: checkpoint})
+		return follows(&history.ActivityCancelled{Try: try, Failure: a.LastFailure, Checkpoint: t.last(a)})
 	case limit == history.ScheduleToStart, limit == history.ScheduleToClose:
 		return follows(timedOut)
 	}

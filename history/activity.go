@@ -8,7 +8,7 @@ type ActivityScheduled struct {
 	Name   string
 	Queue  string // empty: the default one
 	Input  Payload
-	Policy *Policy
+	Policy *Policy // never nil
 }
 
 func (*ActivityScheduled) Role() Role   { return Decision }
@@ -31,7 +31,7 @@ func (e *ActivityScheduled) put(w *writer) {
 func (e *ActivityScheduled) take(r *reader, key string) bool {
 	switch key {
 	case "step":
-		e.Step, e.Policy = Step(r.num()), &StandardPolicy
+		e.Step = Step(r.num())
 	case "queue":
 		e.Queue = r.text()
 	case "policy":
@@ -87,8 +87,11 @@ func (*AttemptStarted) Role() Role   { return Note }
 func (*AttemptStarted) Kind() string { return "attempt-started" }
 func (e *AttemptStarted) evolve(s *State, at *Entry) {
 	s.activity(e.Step, func(a *Activity) {
-		a.Serial, a.Started, a.Pending = e.Serial, e.Started, e.Pending
-		a.Beat = e.Started
+		a.hand(&e.Try)
+		a.Beat, a.Pending = e.Started, e.Pending
+		if e.Pending {
+			a.Beat = at.At // to say that it goes on outside is a sign of life
+		}
 		a.keep(e.Checkpoint)
 	})
 }
@@ -116,6 +119,9 @@ func (*Heartbeat) Role() Role   { return Note }
 func (*Heartbeat) Kind() string { return "heartbeat" }
 func (e *Heartbeat) evolve(s *State, at *Entry) {
 	s.activity(e.Step, func(a *Activity) {
+		if !a.Started.IsZero() { // else nobody need know the start of the attempt that lives
+			a.hand(&e.Try)
+		}
 		a.Beat = e.Beat
 		a.keep(e.Checkpoint)
 	})
@@ -198,7 +204,7 @@ type AttemptOverdue struct {
 func (*AttemptOverdue) Role() Role   { return Note }
 func (*AttemptOverdue) Kind() string { return "attempt-overdue" }
 func (e *AttemptOverdue) evolve(s *State, at *Entry) {
-	s.activity(e.Step, func(a *Activity) { a.Serial, a.Started, a.Overdue = e.Serial, e.Started, true })
+	s.activity(e.Step, func(a *Activity) { a.hand(&e.Try); a.Overdue = true })
 }
 func (e *AttemptOverdue) put(w *writer) { e.Try.put(w); w.text("limit", e.Limit) }
 func (e *AttemptOverdue) take(r *reader, key string) bool {
@@ -344,7 +350,7 @@ func (a *Activity) Due() (time.Time, string) {
 	case a.Started.IsZero() && a.Serial == 0 && a.Policy.ScheduleToStart > 0:
 		earlier(a.Scheduled.Add(a.Policy.ScheduleToStart), ScheduleToStart)
 	case !a.Started.IsZero() && !a.Overdue:
-		if a.Policy.StartToClose > 0 {
+		if a.Policy.StartToClose > 0 && !(a.Pending && a.Policy.Assumed) {
 			earlier(a.Started.Add(a.Policy.StartToClose), StartToClose)
 		}
 		if a.Policy.Heartbeat > 0 {
@@ -357,6 +363,17 @@ func (a *Activity) Due() (time.Time, string) {
 func (a *Activity) keep(checkpoint Payload) {
 	if !checkpoint.Absent() {
 		a.Checkpoint = checkpoint
+	}
+}
+
+// hand makes t the attempt in hand. What is known of another does not hold for it.
+func (a *Activity) hand(t *Try) {
+	if t.Serial != a.Serial {
+		a.Beat, a.Pending, a.Overdue = t.Started, false, false
+	}
+	a.Serial = t.Serial
+	if !t.Started.IsZero() {
+		a.Started = t.Started
 	}
 }
 

@@ -81,7 +81,15 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 	r := reader{b: b}
 	var kind string
 	var unknown error
+	behind := false // the event, up to which the hash covers everything
 	r.object(func(key string) bool {
+		switch key {
+		case "seq", "at", "by", "build", "told", "request", "kind", "event":
+			if behind {
+				r.fail("%q stands behind the event, where the hash does not cover it", key)
+				return true
+			}
+		}
 		switch key {
 		case "seq":
 			e.Seq = r.num()
@@ -98,6 +106,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 		case "kind":
 			kind = r.text()
 		case "event":
+			behind = true
 			e.Event = newEvent(kind)
 			if e.Event == nil {
 				unknown = fmt.Errorf("%w %q in entry %d: it was written by another release; read it with that one or a later one", ErrUnknownKind, kind, e.Seq)
@@ -116,7 +125,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 		}
 		return true
 	})
-	if r.err == nil && r.peek() != 0 {
+	if r.peek(); r.err == nil && r.i < len(b) {
 		r.fail("more follows after the entry")
 	}
 	switch {

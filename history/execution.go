@@ -1,6 +1,9 @@
 package history
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Origin says what began a run.
 type Origin struct {
@@ -66,7 +69,7 @@ func (e *Started) take(r *reader, key string) bool {
 			e.Chain = e.Run
 		}
 	case "chain":
-		e.Chain = r.text()
+		e.Chain = cmp.Or(r.text(), e.Chain)
 	case "number":
 		e.Number = r.num()
 	case "type":

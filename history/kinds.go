@@ -21,7 +21,7 @@ func newEvent(kind string) Event {
 	case "timed-out":
 		return new(TimedOut)
 	case "activity-scheduled":
-		return new(ActivityScheduled)
+		return &ActivityScheduled{Policy: &StandardPolicy}
 	case "attempt-started":
 		return new(AttemptStarted)
 	case "heartbeat":

@@ -10,6 +10,7 @@ import (
 type Policy struct {
 	ScheduleToStart time.Duration // until somebody takes it; 0: none
 	StartToClose    time.Duration // of one attempt; 0: none
+	Assumed         bool          // nobody asked for StartToClose: it does not bound what goes on outside
 	ScheduleToClose time.Duration // of all attempts and the waiting between
 	Heartbeat       time.Duration // silence of one attempt; 0: none
 	Retry           Retry
@@ -83,6 +84,7 @@ func (p Retry) Delay(n int, dice float64) time.Duration {
 // never changes, whatever the defaults of package activity become.
 var StandardPolicy = Policy{
 	StartToClose:    10 * time.Minute,
+	Assumed:         true,
 	ScheduleToClose: 24 * time.Hour,
 	Retry:           Retry{Backoff: Exponential, Initial: time.Second, Factor: 2, Max: time.Minute, Jitter: 0.2},
 	OnTimeout:       ThenRetry,
@@ -90,7 +92,7 @@ var StandardPolicy = Policy{
 }
 
 func (p *Policy) equal(q *Policy) bool {
-	return p.ScheduleToStart == q.ScheduleToStart && p.StartToClose == q.StartToClose && p.ScheduleToClose == q.ScheduleToClose &&
+	return p.ScheduleToStart == q.ScheduleToStart && p.StartToClose == q.StartToClose && p.Assumed == q.Assumed && p.ScheduleToClose == q.ScheduleToClose &&
 		p.Heartbeat == q.Heartbeat && p.Retry == q.Retry && p.OnTimeout == q.OnTimeout && p.OnCancel == q.OnCancel &&
 		slices.Equal(p.NeverRetry, q.NeverRetry)
 }
@@ -107,7 +109,10 @@ func (p *Policy) put(w *writer) {
 	}
 	w.object("policy", func() {
 		dur("schedule_to_start", p.ScheduleToStart, std.ScheduleToStart)
-		dur("start_to_close", p.StartToClose, std.StartToClose)
+		if !p.Assumed || p.StartToClose != std.StartToClose {
+			w.text("start_to_close", p.StartToClose.String())
+			w.flag("assumed", p.Assumed)
+		}
 		dur("schedule_to_close", p.ScheduleToClose, std.ScheduleToClose)
 		dur("heartbeat", p.Heartbeat, std.Heartbeat)
 		w.int("max_attempts", p.Retry.MaxAttempts)
@@ -138,7 +143,9 @@ func (p *Policy) take(r *reader) {
 		case "schedule_to_start":
 			p.ScheduleToStart = r.dur()
 		case "start_to_close":
-			p.StartToClose = r.dur()
+			p.StartToClose, p.Assumed = r.dur(), false
+		case "assumed":
+			p.Assumed = r.flag()
 		case "schedule_to_close":
 			p.ScheduleToClose = r.dur()
 		case "heartbeat":

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -316,10 +317,14 @@ func (r *reader) flag() bool {
 
 func (r *reader) time() time.Time {
 	t, err := time.Parse(time.RFC3339Nano, r.text())
-	if err != nil {
+	t = t.UTC()
+	switch year := t.Year(); {
+	case err != nil:
 		r.fail("%v", err)
+	case year < 1 || year > 9999: // an offset can lead out of what can be written
+		r.fail("the year %d cannot be written", year)
 	}
-	return t.UTC()
+	return t
 }
 
 func (r *reader) dur() time.Duration {
@@ -347,6 +352,9 @@ func (r *reader) payload(k string, p *Payload) {
 	p.Sum = r.sum()
 	if r.err == nil && p.Absent() {
 		r.fail("the sum of a payload is zero")
+	}
+	if slices.ContainsFunc(r.pending, func(n named) bool { return n.name == k }) {
+		r.fail("the payload %q stands here twice", k)
 	}
 	r.pending = append(r.pending, named{k, p})
 }

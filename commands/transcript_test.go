@@ -1,0 +1,415 @@
+package commands
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/clewflow/clew/history"
+)
+
+var update = flag.Bool("update", false, "rewrite what follows in the transcripts")
+
+// TestTranscripts plays the transcripts in testdata. One reads:
+//
+//	# What it shows, in a sentence.
+//	given  events of the past
+//	when   a command
+//	then   the events that follow, nothing, or refused and why
+//	wake   when the state is next to be woken, if that matters here
+//	status of the run, if that matters here
+//
+// More whens and thens may come after; each sees what followed before. A line may begin with a time, counted from the
+// beginning; else the time is that of the line before.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	seen := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var out []string
+		for _, scene := range strings.Split(strings.TrimSpace(string(text)), "\n\n") {
+			name := strings.TrimPrefix(strings.SplitN(scene, "\n", 2)[0], "# ")
+			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+name, func(t *testing.T) {
+				got := play(t, scene, seen)
+				if !*update {
+					assert.Equal(t, scene, got)
+				}
+				out = append(out, got)
+			})
+		}
+		if *update {
+			require.NoError(t, os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644))
+		}
+	}
+	for name := range vocabulary {
+		assert.True(t, seen[name], "no transcript gives the command %q", name)
+	}
+}
+
+var base = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// vocabulary holds every command by the name that transcripts give it.
+var vocabulary = map[string]Command{
+	"start": Start{}, "request-cancel": RequestCancel{}, "terminate": Terminate{}, "complete": Complete{}, "fail": Fail{},
+	"schedule-activity": ScheduleActivity{}, "cancel-activity": CancelActivity{}, "begin-attempt": BeginAttempt{},
+	"leave-pending": LeavePending{}, "beat": Beat{}, "complete-activity": CompleteActivity{}, "fail-activity": FailActivity{},
+	"lose-attempt": LoseAttempt{}, "settle-cancelled": SettleCancelled{}, "start-timer": StartTimer{}, "cancel-timer": CancelTimer{},
+	"signal": Signal{}, "keep": Keep{}, "stall": Stall{}, "resume": Resume{}, "tell": Tell{}, "wake": Wake{},
+}
+
+var happenings = func() map[string]reflect.Type {
+	all := map[string]reflect.Type{}
+	for _, e := range []history.Event{
+		&history.Started{}, &history.Begun{}, &history.CancelRequested{}, &history.Completed{}, &history.Failed{}, &history.Cancelled{},
+		&history.Terminated{}, &history.TimedOut{}, &history.ActivityScheduled{}, &history.AttemptStarted{}, &history.Heartbeat{},
+		&history.AttemptFailed{}, &history.AttemptLost{}, &history.AttemptOverdue{}, &history.ActivityCompleted{}, &history.ActivityFailed{},
+		&history.ActivityTimedOut{}, &history.ActivityCancelRequested{}, &history.ActivityCancelled{}, &history.TimerStarted{},
+		&history.TimerFired{}, &history.TimerCancelled{}, &history.Signaled{}, &history.Kept{}, &history.Stalled{}, &history.Resumed{},
+		&history.Told{},
+	} {
+		all[e.Kind()] = reflect.TypeOf(e).Elem()
+	}
+	return all
+}()
+
+// play plays a scene and writes it down again with what followed.
+func play(t *testing.T, scene string, seen map[string]bool) string {
+	s, now := new(history.State), base
+	var out, then []string
+	section := ""
+	for _, line := range strings.Split(scene, "\n") {
+		if strings.HasPrefix(line, "#") {
+			out = append(out, line)
+			continue
+		}
+		word, rest := strings.TrimSpace(line[:min(7, len(line))]), strings.TrimSpace(line[min(7, len(line)):])
+		if word != "" {
+			section = word
+		}
+		switch {
+		case section == "given":
+			e := parse(t, rest, &now)
+			s.Evolve(entry(s, now, e.(history.Event)))
+			out = append(out, line)
+		case section == "when":
+			c := parse(t, rest, &now).(Command)
+			seen[commandName(c)] = true
+			before := fmt.Sprintf("%+v", *s)
+			events, err := Decide(s, c, now)
+			assert.Equal(t, before, fmt.Sprintf("%+v", *s), "deciding changed the state")
+			then = nil
+			switch {
+			case err != nil:
+				assert.Empty(t, events)
+				then = []string{"refused " + err.Error()}
+			case len(events) == 0:
+				then = []string{"nothing"}
+			}
+			for _, e := range events {
+				s.Evolve(entry(s, now, e))
+				then = append(then, describe(e))
+			}
+			out = append(out, line)
+		case section == "then" && word != "":
+			for i, l := range then {
+				out = append(out, fmt.Sprintf("%-7s%s", []string{"then", ""}[min(i, 1)], l))
+			}
+		case section == "then":
+		case section == "wake":
+			wake := "never"
+			if w := s.Wake(); !w.IsZero() {
+				wake = moment(w)
+			}
+			out = append(out, fmt.Sprintf("%-7s%s", "wake", wake))
+		case section == "status":
+			out = append(out, fmt.Sprintf("%-7s%s", "status", s.Status))
+		default:
+			t.Fatalf("what is %q?", line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func entry(s *history.State, now time.Time, event history.Event) history.Entry {
+	if now.Before(s.At) {
+		now = s.At
+	}
+	e := history.Entry{Seq: s.Seq + 1, At: now, Event: event}
+	if stalled, ok := event.(*history.Stalled); ok && stalled.Reason != "" {
+		e.Build = "b1"
+	}
+	history.Seal(s.Hash, &e)
+	return e
+}
+
+func commandName(c Command) string { return kebab(reflect.TypeOf(c).Name()) }
+
+// parse reads an event or a command: its name, at most two bare words (the step, then the name) and fields.
+func parse(t *testing.T, line string, now *time.Time) any {
+	words := split(line)
+	if at, ok := offset(words[0]); ok {
+		*now = at
+		words = words[1:]
+	}
+	name := words[0]
+	if e, ok := happenings[name]; ok {
+		v := reflect.New(e)
+		return prepare(t, v, words[1:], *now).Interface()
+	}
+	require.Contains(t, vocabulary, name, "unknown word in %q", line)
+	v := reflect.New(reflect.TypeOf(vocabulary[name]))
+	attempts := slices.Index(words, "|")
+	if attempts < 0 {
+		attempts = len(words)
+	}
+	c := prepare(t, v, words[1:attempts], *now).Elem()
+	for _, part := range strings.Split(strings.Join(words[attempts:], " "), "|") {
+		if part = strings.TrimSpace(part); part != "" {
+			a := reflect.New(reflect.TypeFor[Attempt]())
+			overdue := c.FieldByName("Overdue")
+			overdue.Set(reflect.Append(overdue, prepare(t, a, split(part), *now).Elem()))
+		}
+	}
+	return c.Interface()
+}
+
+// prepare fills in what is not said, then what is.
+func prepare(t *testing.T, v reflect.Value, words []string, now time.Time) reflect.Value {
+	switch e := v.Interface().(type) {
+	case *history.Started:
+		e.Run, e.Chain, e.Number = "r1", "r1", 1
+	case *history.ActivityScheduled:
+		p := history.StandardPolicy
+		e.Policy = &p
+	case *ScheduleActivity:
+		p := history.StandardPolicy
+		e.Policy = &p
+	case *history.AttemptStarted:
+		e.Started = now
+	case *history.Heartbeat:
+		e.Beat = now
+	case *FailActivity:
+		e.Dice = 0.5
+	case *Wake:
+		e.Dice = 0.5
+	case *Attempt:
+		e.Run = "r1"
+	}
+	all := fields(v.Elem(), "")
+	if a, ok := all["run"]; ok && a.String() == "" {
+		a.SetString("r1")
+	}
+	bare := []string{"step", "type", "name", "reason"}
+	for _, w := range words {
+		key, value, ok := strings.Cut(w, "=")
+		if !ok && all[key].IsValid() && all[key].Kind() == reflect.Bool {
+			all[key].SetBool(true)
+			continue
+		}
+		for !ok && len(bare) > 0 {
+			key, value, bare = bare[0], w, bare[1:]
+			ok = all[key].IsValid()
+		}
+		require.True(t, ok && all[key].IsValid(), "%s has no %q", v.Type(), w)
+		assign(t, all[key], value)
+	}
+	if e, ok := v.Interface().(*history.TimerStarted); ok && e.Due.IsZero() {
+		e.Due = now.Add(e.After)
+	}
+	return v
+}
+
+// fields are the fields of a struct by name, those of structs within it beside its own.
+func fields(v reflect.Value, prefix string) map[string]reflect.Value {
+	all := map[string]reflect.Value{}
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		if len(f.Index) > 1 {
+			continue
+		}
+		name, x := prefix+kebab(f.Name), v.FieldByIndex(f.Index)
+		switch {
+		case x.Type() == reflect.TypeFor[*history.Policy]():
+			maps.Copy(all, fields(x.Elem(), ""))
+		case x.Type() == reflect.TypeFor[history.Origin]():
+			maps.Copy(all, fields(x, "origin-"))
+		case f.Anonymous, x.Type() == reflect.TypeFor[history.Retry]():
+			maps.Copy(all, fields(x, ""))
+		case x.Type() != reflect.TypeFor[[]Attempt]():
+			all[name] = x
+		default:
+			all["overdue"] = x
+		}
+	}
+	return all
+}
+
+func kebab(s string) string {
+	var b strings.Builder
+	runes := []rune(s)
+	for i, r := range runes {
+		if unicode.IsUpper(r) && i > 0 && unicode.IsLower(runes[i-1]) {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// split parts a line into words; quotes hold words together.
+func split(line string) []string {
+	quoted := false
+	return strings.FieldsFunc(line, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return r == ' ' && !quoted
+	})
+}
+
+func offset(s string) (time.Time, bool) {
+	d, err := time.ParseDuration(s)
+	return base.Add(d), err == nil && (s[0] == '+' || s[0] == '-')
+}
+
+func moment(t time.Time) string {
+	s := short(t.Sub(base))
+	if s[0] != '-' {
+		s = "+" + s
+	}
+	return s
+}
+
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+var ifRunning, ifClosed = []string{"refuse", "use-existing", "terminate-existing"}, []string{"allow", "allow-if-not-completed", "reject"}
+
+func assign(t *testing.T, f reflect.Value, value string) {
+	if unquoted, err := strconv.Unquote(value); err == nil {
+		value = unquoted
+	}
+	fine := func(err error) { require.NoError(t, err, "value %q", value) }
+	switch x := f.Addr().Interface().(type) {
+	case *time.Time:
+		at, ok := offset(value)
+		require.True(t, ok, "%q is no time", value)
+		*x = at
+	case *time.Duration:
+		d, err := time.ParseDuration(value)
+		fine(err)
+		*x = d
+	case *history.Payload:
+		data, err := json.Marshal(value)
+		fine(err)
+		*x = history.JSON(data)
+	case *[]string:
+		*x = strings.Split(value, ",")
+	case *[]uint64:
+		for v := range strings.SplitSeq(value, ",") {
+			n, err := strconv.ParseUint(v, 10, 64)
+			fine(err)
+			*x = append(*x, n)
+		}
+	case *IfRunning:
+		*x = IfRunning(slices.Index(ifRunning, value))
+		require.GreaterOrEqual(t, int(*x), 0)
+	case *IfClosed:
+		*x = IfClosed(slices.Index(ifClosed, value))
+		require.GreaterOrEqual(t, int(*x), 0)
+	default:
+		switch f.Kind() {
+		case reflect.String:
+			f.SetString(value)
+		case reflect.Uint64:
+			n, err := strconv.ParseUint(value, 10, 64)
+			fine(err)
+			f.SetUint(n)
+		case reflect.Int:
+			n, err := strconv.Atoi(value)
+			fine(err)
+			f.SetInt(int64(n))
+		case reflect.Float64:
+			n, err := strconv.ParseFloat(value, 64)
+			fine(err)
+			f.SetFloat(n)
+		default:
+			t.Fatalf("what is a %s?", f.Type())
+		}
+	}
+}
+
+// describe writes an event as transcripts do: its kind, step and name, and the fields that are not zero or standard.
+func describe(e history.Event) string {
+	words := []string{e.Kind()}
+	v := reflect.ValueOf(e).Elem()
+	all := fields(v, "")
+	standard := map[string]reflect.Value{}
+	if _, ok := e.(*history.ActivityScheduled); ok {
+		standard = fields(reflect.ValueOf(&history.StandardPolicy).Elem(), "")
+	}
+	for _, bare := range []string{"step", "type", "name"} {
+		if f, ok := all[bare]; ok && !f.IsZero() {
+			words = append(words, text(f))
+			delete(all, bare)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		f := all[key]
+		switch s, ok := standard[key]; {
+		case ok && reflect.DeepEqual(f.Interface(), s.Interface()), !ok && f.IsZero():
+		case f.Kind() == reflect.Bool:
+			words = append(words, key)
+		default:
+			words = append(words, key+"="+text(f))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func text(f reflect.Value) string {
+	var s string
+	switch x := f.Interface().(type) {
+	case time.Time:
+		s = moment(x)
+	case time.Duration:
+		s = short(x)
+	case history.Payload:
+		if json.Unmarshal(x.Data, &s) != nil {
+			s = string(x.Data)
+		}
+	case []string:
+		s = strings.Join(x, ",")
+	case []uint64:
+		s = strings.ReplaceAll(strings.Trim(fmt.Sprint(x), "[]"), " ", ",")
+	default:
+		s = fmt.Sprint(x)
+	}
+	if s == "" || strings.ContainsAny(s, ` "`) {
+		s = strconv.Quote(s)
+	}
+	return s
+}
