@@ -96,6 +96,10 @@ func New(most int) *Queue {
 func (q *Queue) Offer(a Attempt, at, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.offer(a, at, now)
+}
+
+func (q *Queue) offer(a Attempt, at, now time.Time) {
 	w := q.renew(a)
 	if at.After(now) {
 		w.state = waiting
@@ -103,6 +107,15 @@ func (q *Queue) Offer(a Attempt, at, now time.Time) {
 		return
 	}
 	q.push(w)
+}
+
+// OfferNew is Offer, unless something is known of the activity already: then it was offered, and may have been taken.
+func (q *Queue) OfferNew(a Attempt, at, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.work[a.Key] == nil {
+		q.offer(a, at, now)
+	}
 }
 
 // Outside notes that an attempt goes on outside of this process since a moment.

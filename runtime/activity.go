@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -15,8 +14,6 @@ import (
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
 )
-
-func dice() float64 { return rand.Float64() }
 
 func (x *execution) key(step history.Step) dispatch.Key { return dispatch.Key{ID: x.id, Step: step} }
 
@@ -90,10 +87,12 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 
 // offerAll offers all that is to be done for an execution that was just taken up, and returns the attempts that were
 // recorded as begun and that nobody has in hand any more.
-func (r *Runtime) offerAll(id history.ID, s *history.State) (gone []commands.Attempt) {
-	x, now := &execution{id: id, rt: r}, r.now()
+func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
+	x, s, now := &execution{id: id, rt: r}, m.state, r.now()
+	durable := s.Seq - uint64(len(m.pending))
 	for _, a := range s.Activities {
 		switch {
+		case a.Seq > durable: // offered when it is
 		case a.Pending:
 			r.queue.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
 		case r.queue.Newest(x.key(a.Step)) > 0: // in hand here
@@ -102,7 +101,7 @@ func (r *Runtime) offerAll(id history.ID, s *history.State) (gone []commands.Att
 		case a.CancelRequested:
 			x.cancelActivity(s, a.Step)
 		default:
-			r.queue.Offer(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
+			r.queue.OfferNew(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
 		}
 	}
 	return gone
@@ -140,7 +139,8 @@ func (a *attempts) feed(ctx context.Context) {
 		a.mu.Unlock()
 		hctx := base
 		base = nil
-		a.making.Go(func() { a.make(hctx, h) })
+		a.making.Add(1)
+		a.r.crew.run(func() { a.make(hctx, h) })
 	}
 	if cancel != nil {
 		cancel(errShutdown)
@@ -210,26 +210,41 @@ func (a *attempts) isOver() bool {
 
 // make makes one attempt, from its beginning to the durable record of how it ended.
 func (a *attempts) make(ctx context.Context, h *dispatch.Hand) {
-	r := a.r
-	defer a.done(h)
+	r, slot := a.r, -1
 	if r.notes != nil {
-		slot := r.notes.write(h)
-		defer r.notes.erase(slot)
+		slot = r.notes.write(h)
+	}
+	end := func() {
+		if slot >= 0 {
+			r.notes.erase(slot)
+		}
+		a.done(h)
+		a.making.Done()
 	}
 	if p := h.Policy; p.Retry.MaxAttempts == 1 || p.ScheduleToStart > 0 {
 		if err := r.settle(h, commands.BeginAttempt{Attempt: h.Facts()}); err != nil {
-			return // somebody else has settled it, or nobody can record anything
-		}
-	}
-	if h.Input.Absent() {
-		input, err := r.inputOf(ctx, h)
-		if err != nil {
-			_ = r.settle(h, r.failed(h, err))
+			end() // somebody else has settled it, or nobody can record anything
 			return
 		}
-		h.Input = input
 	}
+	returned := false
+	defer func() {
+		if !returned { // the handler called runtime.Goexit, which ends this goroutine
+			go func() {
+				a.outcome(h, history.Payload{}, &activity.PanicError{Message: "runtime.Goexit was called"})
+				end()
+			}()
+		}
+	}()
 	result, err := r.call(ctx, h)
+	returned = true
+	a.outcome(h, result, err)
+	end()
+}
+
+// outcome records how an attempt ended.
+func (a *attempts) outcome(h *dispatch.Hand, result history.Payload, err error) {
+	r := a.r
 	switch {
 	case err == nil:
 		err = r.settle(h, commands.CompleteActivity{Attempt: h.Facts(), Result: result})
@@ -259,28 +274,23 @@ func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payloa
 	return history.Payload{}, fmt.Errorf("%w: entry %d of %s does not schedule step %d", store.ErrCorrupt, h.Seq, h.ID, h.Step)
 }
 
-// call calls the handler. A panic, or the end of its goroutine, is a failure.
+// call calls the handler with its input. A panic is a failure.
 func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Payload, err error) {
 	handler := r.handlers[h.Activity]
 	if handler == nil {
 		return result, fmt.Errorf("no handler for activity %s is bound here", h.Activity)
 	}
-	ctx = activity.WithHand(attemptContext{ctx, h.Deadline()}, r.hand(ctx, h))
-	returned := make(chan struct{})
-	go func() { // so that runtime.Goexit ends this goroutine and not the attempt
-		defer close(returned)
-		ended := false
-		defer func() {
-			if v := recover(); v != nil {
-				err = &activity.PanicError{Message: fmt.Sprint(v), Stack: string(debug.Stack())}
-			} else if !ended {
-				err = &activity.PanicError{Message: "runtime.Goexit was called", Stack: string(debug.Stack())}
-			}
-		}()
-		result, err = handler(ctx, h.Input)
-		ended = true
+	if h.Input.Absent() {
+		if h.Input, err = r.inputOf(ctx, h); err != nil {
+			return result, err
+		}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			result, err = history.Payload{}, &activity.PanicError{Message: fmt.Sprint(v), Stack: string(debug.Stack())}
+		}
 	}()
-	<-returned
+	result, err = handler(activity.WithHand(attemptContext{ctx, h.Deadline()}, r.hand(ctx, h)), h.Input)
 	if err == nil && result.Size() > r.config.Payload {
 		err = activity.NonRetryable(fmt.Errorf("the result: %w: %d bytes, the limit is %d", ErrTooLarge, result.Size(), r.config.Payload))
 		result = history.Payload{}
@@ -322,7 +332,7 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 func (r *Runtime) failed(h *dispatch.Hand, err error) commands.FailActivity {
 	v := activity.Judge(err)
 	return commands.FailActivity{
-		Attempt: h.Facts(), Failure: activity.Record(err).Payload(), Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter, Dice: dice(),
+		Attempt: h.Facts(), Failure: activity.Record(err).Payload(), Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter,
 	}
 }
 
@@ -384,7 +394,7 @@ func (r *Runtime) Fail(ctx context.Context, token string, failure error) error {
 	}
 	v, p := activity.Judge(failure), activity.Record(failure).Payload()
 	_, err = r.do(ctx, t.id(), &call{
-		command: commands.FailActivity{Attempt: t.attempt(), Failure: p, Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter, Dice: dice()},
+		command: commands.FailActivity{Attempt: t.attempt(), Failure: p, Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter},
 		by:      history.Client, request: t.request("fail", p),
 	})
 	return err

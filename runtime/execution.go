@@ -101,7 +101,7 @@ func (x *execution) start() bool {
 	}
 	w := &runner{x}
 	x.runner = w
-	go w.work() // it rests when there is nothing to do, and Close waits until all rest
+	x.rt.crew.run(w.work) // it rests when there is nothing to do, and Close waits until all rest
 	return true
 }
 
@@ -289,12 +289,13 @@ func (w *runner) informed(m *memory, c commands.Command) commands.Command {
 		}
 		return c
 	case commands.Wake:
-		c.Overdue, c.Dice = w.x.rt.queue.Facts(w.x.id), dice()
+		c.Overdue, c.Dice = w.x.rt.queue.Facts(w.x.id), luck(m.state.Hash)
 		return c
 	case commands.CompleteActivity:
 		newest(&c.Attempt)
 		return c
 	case commands.FailActivity:
+		c.Dice = luck(m.state.Hash)
 		newest(&c.Attempt)
 		return c
 	}
@@ -412,7 +413,11 @@ func (w *runner) push(m *memory, e history.Entry) {
 	history.Seal(m.state.Hash, &e)
 	m.state.Evolve(e)
 	m.pending = append(m.pending, e)
-	if !m.state.Open() && m.machine != nil {
+	if m.state.Open() {
+		return
+	}
+	w.x.rt.executions.heal(w.x.id)
+	if m.machine != nil {
 		m.machine.Stop()
 		m.machine = nil
 	}

@@ -19,7 +19,8 @@ type executions struct {
 	mu       sync.Mutex
 	all      map[history.ID]*execution
 	active   map[*execution]struct{} // somebody works on them
-	resting  *list.List              // nobody does; the one used last in front
+	resting  *list.List              // nobody does, open; the one used last in front
+	ended    *list.List              // nobody does, closed; at most maxEnded
 	weights  map[*execution]int      // of the resting
 	weight   int
 	limit    int                   // Forget: none rests
@@ -30,7 +31,7 @@ type executions struct {
 }
 
 func (s *executions) init(limit int) {
-	s.all, s.active, s.resting = map[history.ID]*execution{}, map[*execution]struct{}{}, list.New()
+	s.all, s.active, s.resting, s.ended = map[history.ID]*execution{}, map[*execution]struct{}{}, list.New(), list.New()
 	s.begun = make(chan struct{}, 1)
 	s.weights, s.poison, s.limit = map[*execution]int{}, map[history.ID]string{}, limit
 }
@@ -57,6 +58,23 @@ func (s *executions) enter(r *Runtime, id history.ID) (*execution, error) {
 	}
 }
 
+// peek says how a remembered execution stands that nobody works on. known is false for any other.
+func (s *executions) peek(id history.ID) (known bool, now ended) {
+	s.mu.Lock()
+	x := s.all[id]
+	s.mu.Unlock()
+	if x == nil {
+		return false, now
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.runner != nil || x.known == nil || x.known.state == nil || x.known.state.Status == 0 {
+		return false, now
+	}
+	m := x.known.state
+	return true, ended{m.Status, m.Run, m.Outcome}
+}
+
 // gone is asked with x.mu held.
 func (x *execution) gone() bool { return x.turn.Load() < 0 }
 
@@ -75,34 +93,40 @@ func (s *executions) activate(x *execution) bool {
 		}
 	}
 	if x.lru != nil {
-		s.resting.Remove(x.lru)
-		s.weight -= s.weights[x]
-		delete(s.weights, x)
-		x.lru = nil
+		s.unrest(x)
 	}
 	return true
 }
 
 func (s *executions) rest(x *execution) {
-	weight := 0
-	if x.known != nil {
-		weight = x.known.weight()
+	weight, open := 0, false
+	if m := x.known; m != nil {
+		weight, open = m.weight(), m.state != nil && m.state.Open()
 	}
 	s.mu.Lock()
 	s.leave(x)
-	x.lru = s.resting.PushFront(x)
 	s.weights[x] = weight
-	s.weight += weight
+	if open {
+		x.lru = s.resting.PushFront(x)
+		s.weight += weight
+	} else {
+		x.lru = s.ended.PushFront(x)
+	}
 	var old []*execution
-	for s.weight > s.limit && s.resting.Len() > 0 {
-		last := s.resting.Back()
-		o := last.Value.(*execution)
-		if o != x && !o.mu.TryLock() {
-			s.resting.MoveToFront(last) // somebody is about to use it
+	for {
+		last := s.oldest()
+		if last == nil {
 			break
 		}
-		s.drop(o)
-		old = append(old, o)
+		if last != x && !last.mu.TryLock() { // somebody is about to use it
+			s.resting.MoveToFront(last.lru)
+			s.ended.MoveToFront(last.lru)
+			break
+		}
+		s.unrest(last)
+		delete(s.all, last.id)
+		last.turn.Store(-1)
+		old = append(old, last)
 	}
 	s.mu.Unlock()
 	for _, o := range old {
@@ -113,22 +137,42 @@ func (s *executions) rest(x *execution) {
 	}
 }
 
+// maxEnded is the number of closed executions that are remembered, for those who ask how they ended.
+const maxEnded = 1024
+
+// oldest is the one that is to be forgotten first, nil if there is room for all.
+func (s *executions) oldest() *execution {
+	most := maxEnded
+	if s.limit < 0 {
+		most = 0
+	}
+	switch {
+	case s.ended.Len() > most:
+		return s.ended.Back().Value.(*execution)
+	case s.weight > s.limit && s.resting.Len() > 0:
+		return s.resting.Back().Value.(*execution)
+	}
+	return nil
+}
+
+// unrest takes x off the list it is on. A list leaves alone what is on another.
+func (s *executions) unrest(x *execution) {
+	before := s.resting.Len()
+	s.resting.Remove(x.lru)
+	s.ended.Remove(x.lru)
+	if s.resting.Len() < before {
+		s.weight -= s.weights[x]
+	}
+	delete(s.weights, x)
+	x.lru = nil
+}
+
 // leave is called with s.mu held.
 func (s *executions) leave(x *execution) {
 	delete(s.active, x)
 	if s.isClosed && len(s.active) == 0 {
 		close(s.idle)
 	}
-}
-
-// drop takes x off everything. The caller holds both mutexes.
-func (s *executions) drop(x *execution) {
-	s.resting.Remove(x.lru)
-	s.weight -= s.weights[x]
-	delete(s.weights, x)
-	delete(s.all, x.id)
-	x.lru = nil
-	x.turn.Store(-1)
 }
 
 // forget drops what is known of x. The caller holds x.mu, and nobody works on x.
@@ -176,6 +220,13 @@ func (s *executions) poisoned(id history.ID) (reason string, ok bool) {
 	defer s.mu.Unlock()
 	reason, ok = s.poison[id]
 	return reason, ok
+}
+
+// heal lets the code of an execution run again: the run in which it did not come back is over.
+func (s *executions) heal(id history.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.poison, id)
 }
 
 // remembered is the number of executions in memory.

@@ -70,7 +70,7 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 func (r *Runtime) takeUpOne(ctx context.Context, id history.ID) error {
 	var gone []commands.Attempt
 	_, err := r.do(ctx, id, &call{look: func(m *memory) error {
-		gone = r.offerAll(id, m.state)
+		gone = r.offerAll(id, m)
 		return nil
 	}})
 	if err != nil {

@@ -56,11 +56,11 @@ func (h *inHand) read() error {
 	if err != nil {
 		return err
 	}
-	h.slots = max(h.slots, len(data)/slotSize)
+	h.slots = max(h.slots, (len(data)+slotSize-1)/slotSize) // the last slot is only as long as what it holds
 	for i := h.slots - 1; i >= 0; i-- {
 		n := note{slot: i}
-		if at := i * slotSize; at+slotSize <= len(data) && data[at] != 0 {
-			line, _, _ := bytes.Cut(data[at:at+slotSize], []byte{'\n'})
+		if at := i * slotSize; at < len(data) && data[at] != 0 {
+			line, _, _ := bytes.Cut(data[at:min(at+slotSize, len(data))], []byte{'\n'})
 			if json.Unmarshal(line, &n) == nil {
 				h.found = append(h.found, n)
 				continue

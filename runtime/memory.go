@@ -90,10 +90,6 @@ func lastRun(entries []history.Entry, began uint64) []history.Entry {
 // rememberCode runs the code along the run.
 func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	r, x := w.x.rt, w.x
-	if reason, ok := r.executions.poisoned(x.id); ok {
-		m.stall = errors.New(reason)
-		return nil
-	}
 	config, err := w.machineConfig(m.state.Run.Type, m.state.Run.Version)
 	if err == nil {
 		x.turn.Store(r.tick.Load())
@@ -114,6 +110,9 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 
 func (w *runner) machineConfig(name string, version int) (replay.Config, error) {
 	r := w.x.rt
+	if reason, ok := r.executions.poisoned(w.x.id); ok {
+		return replay.Config{}, &poisoned{reason}
+	}
 	code := r.code(name, version)
 	if code == nil {
 		return replay.Config{}, &replay.Stalled{Reason: fmt.Sprintf("no code for workflow %s%s", name, versionText(version))}
@@ -122,6 +121,11 @@ func (w *runner) machineConfig(name string, version int) (replay.Config, error) 
 		Code: code, Namespace: w.x.id.Namespace, ID: w.x.id.Workflow, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger,
 	}, nil
 }
+
+// poisoned is why the code of an execution is not run again in this process: it did not come back.
+type poisoned struct{ reason string }
+
+func (e *poisoned) Error() string { return e.reason }
 
 func versionText(version int) string {
 	if version == 0 {
@@ -214,6 +218,9 @@ func (w *runner) observed(m *memory, err error) error {
 		return nil
 	}
 	m.stall = err
+	if p := (*poisoned)(nil); errors.As(err, &p) {
+		return w.noteStall(m, err)
+	}
 	m.retryAt = w.x.rt.now().Add(min(lastRetry, firstRetry<<min(m.tries, 20)))
 	m.tries++
 	return w.noteStall(m, err)

@@ -133,6 +133,17 @@ func (s *results) tell(id history.ID) {
 func (r *Runtime) awaitEnd(ctx context.Context, id history.ID) (s ended, err error) {
 	for {
 		told := r.results.wait(id)
+		if known, end := r.executions.peek(id); known {
+			if end.Status&history.StatusClosed != 0 {
+				r.results.leave(id, told)
+				return end, nil
+			}
+			if err := r.awaitTold(ctx, id, told); err != nil {
+				r.results.leave(id, told)
+				return s, err
+			}
+			continue
+		}
 		_, err := r.do(ctx, id, &call{look: func(m *memory) error {
 			s = ended{m.state.Status, m.state.Run, m.state.Outcome}
 			if s.Status == 0 {
@@ -164,7 +175,7 @@ func (r *Runtime) awaitTold(ctx context.Context, id history.ID, told chan struct
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.ctx.Done():
+		case <-r.opened.Done():
 			return ErrClosed
 		case <-patience:
 			if patience = nil; !r.working.Load() {

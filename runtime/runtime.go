@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -51,6 +52,8 @@ type Config struct {
 	Build     string        // of this program, recorded with what it decides; default: from the binary
 	Logger    *slog.Logger  // default: slog.Default()
 	Log       store.Log     // instead of Store; closed by Close
+	Key       []byte        // of the tokens of attempts; default: kept beside the store
+	Dice      io.Reader     // where ids and seeds come from; default: the system. Tests give a seeded one
 }
 
 // Forget, as [Config].Memory, forgets each execution as soon as nothing is asked of it. It is for tests.
@@ -67,6 +70,7 @@ type Runtime struct {
 	queue   *dispatch.Queue
 	notes   *inHand
 	key     []byte // of tokens
+	dice    dice
 	build   string
 	started time.Time
 
@@ -74,6 +78,7 @@ type Runtime struct {
 	handlers map[string]activity.Handler
 	settings map[string]workflow.Settings
 
+	crew       *crew
 	executions executions
 	results    results
 	run        sync.Mutex // held by Run
@@ -81,11 +86,16 @@ type Runtime struct {
 	tick       atomic.Int64 // of the watchdog
 	abandoned  atomic.Int64 // goroutines with code that does not come back
 
-	ctx    context.Context // ends with Close
-	end    context.CancelFunc
-	own    sync.WaitGroup // goroutines of Open
-	closed atomic.Bool
-	close  func() error
+	ctx     context.Context // ends with Close, when Run has returned or its time is up
+	end     context.CancelFunc
+	opened  context.Context // ends when Close begins
+	leave   context.CancelFunc
+	own     sync.WaitGroup // goroutines of Open
+	closed  atomic.Bool
+	close   func() error
+	unserve func()        // ends serve
+	ready   chan struct{} // closed when Run has taken up what was open
+	once    sync.Once     // for ready
 }
 
 // Open opens a store with the definitions that are here. One error lists everything that is wrong with them.
@@ -95,7 +105,8 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 	}
 	r := &Runtime{
 		config: c, logger: c.Logger, build: c.Build, started: time.Now(),
-		queue: dispatch.New(c.Attempts), results: results{waiting: map[history.ID][]chan struct{}{}},
+		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts), results: results{waiting: map[history.ID][]chan struct{}{}},
+		ready: make(chan struct{}), crew: newCrew(),
 	}
 	r.executions.init(c.Memory)
 	r.close = sync.OnceValue(r.shut)
@@ -106,7 +117,9 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 		return nil, err
 	}
 	r.ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))
+	r.opened, r.leave = context.WithCancel(r.ctx)
 	r.own.Go(func() { r.keepIndex() })
+	r.serve()
 	return r, nil
 }
 
@@ -254,7 +267,7 @@ func (r *Runtime) code(name string, version int) workflow.Code { return r.codes[
 const horizon = time.Hour
 
 func (r *Runtime) openStore(ctx context.Context) (err error) {
-	r.key, r.log = newKey(), r.config.Log
+	r.key, r.log = r.config.Key, r.config.Log
 	path := ":memory:"
 	switch {
 	case r.log != nil:
@@ -266,12 +279,15 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 			return err
 		}
 		path = filepath.Join(dir, "index.sqlite")
-		if r.notes, err = openInHand(filepath.Join(dir, "in-hand"), r.config.Attempts); err == nil {
+		if r.notes, err = openInHand(filepath.Join(dir, "in-hand"), r.config.Attempts); err == nil && r.key == nil {
 			r.key, err = keyIn(filepath.Join(dir, "token.key"))
 		}
 		if err != nil {
 			return errors.Join(err, r.log.Close())
 		}
+	}
+	if r.key == nil {
+		r.key = newKey()
 	}
 	r.tails, _ = r.log.(store.Tails)
 	far := time.Duration(0)
@@ -320,7 +336,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 	r.working.Store(true)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	defer context.AfterFunc(r.ctx, stop)()
+	defer context.AfterFunc(r.opened, stop)()
 	attempts := newAttempts(r)
 	var loops sync.WaitGroup
 	loops.Go(func() { r.watch(ctx) })
@@ -329,6 +345,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 	loops.Go(func() { attempts.limit(ctx) })
 	err := r.hydrate(ctx)
 	if err == nil {
+		r.once.Do(func() { close(r.ready) })
 		<-ctx.Done()
 	}
 	stop()
@@ -341,15 +358,23 @@ func (r *Runtime) Run(ctx context.Context) error {
 	return err
 }
 
+// Ready is closed when [Runtime.Run] has taken up everything that was open.
+func (r *Runtime) Ready() <-chan struct{} { return r.ready }
+
 // Close ends Run, waits for it as long as [Config].Drain allows, and closes the store.
 func (r *Runtime) Close() error { return r.close() }
 
 func (r *Runtime) shut() error {
 	r.closed.Store(true)
-	r.end()
-	r.run.Lock() // until Run has returned
+	r.leave()
+	r.unserve()
+	patience := time.AfterFunc(r.config.Drain, r.end) // until then, what attempts return is still recorded
+	r.run.Lock()                                      // until Run has returned
 	defer r.run.Unlock()
+	patience.Stop()
+	r.end()
 	r.executions.end()
+	r.crew.dismiss()
 	r.own.Wait()
 	err := errors.Join(r.index.Close(), r.log.Close())
 	if r.notes != nil {

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
@@ -93,18 +90,10 @@ func Start[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.
 		return Handle[Out]{}, err
 	}
 	if id == "" {
-		id = newID()
+		id = rt.newID()
 	}
 	run, err := rt.start(ctx, id, w, input, opts)
 	return Handle[Out]{ID: id, Run: run, rt: rt}, err
-}
-
-func newID() string {
-	id, err := uuid.NewV7()
-	if err != nil {
-		panic(fmt.Sprintf("runtime: no randomness: %v", err))
-	}
-	return id.String()
 }
 
 func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (run string, err error) {
@@ -135,7 +124,7 @@ func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, i
 	}
 	a, err := r.do(ctx, r.id(id), &call{
 		command: commands.Start{
-			Run: newID(), Type: b.Name, Version: s.Version, Input: input, Seed: rand.Uint64(), Origin: history.Origin{Kind: "client"},
+			Run: r.newID(), Type: b.Name, Version: s.Version, Input: input, Seed: r.dice.seed(), Origin: history.Origin{Kind: "client"},
 			After: s.After, At: s.At, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID, Memo: memo,
 			IfRunning: s.IfRunning, IfClosed: s.IfClosed,
 		},
@@ -168,7 +157,7 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 		return err
 	}
 	if s.request == "" {
-		s.request = newID()
+		s.request = r.newID()
 	}
 	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request})
 	return err
