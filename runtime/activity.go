@@ -113,11 +113,14 @@ type attempts struct {
 	making sync.WaitGroup
 	mu     sync.Mutex
 	cancel map[*dispatch.Hand]context.CancelCauseFunc
-	over   bool // the process shuts down
+	ctx    context.Context // ends when those that are still made are given up
+	giveUp context.CancelFunc
 }
 
 func newAttempts(r *Runtime) *attempts {
-	return &attempts{r: r, cancel: map[*dispatch.Hand]context.CancelCauseFunc{}}
+	a := &attempts{r: r, cancel: map[*dispatch.Hand]context.CancelCauseFunc{}}
+	a.ctx, a.giveUp = context.WithCancel(r.ctx)
+	return a
 }
 
 // feed takes attempts and has each made, until ctx ends.
@@ -183,11 +186,10 @@ func (a *attempts) drain(d time.Duration) {
 	defer t.Stop()
 	select {
 	case <-ended:
-		return
 	case <-t.C:
 	}
+	a.giveUp()
 	a.mu.Lock()
-	a.over = true
 	for _, cancel := range a.cancel {
 		cancel(errShutdown)
 	}
@@ -200,12 +202,6 @@ func (a *attempts) done(h *dispatch.Hand) {
 	delete(a.cancel, h)
 	a.mu.Unlock()
 	h.Release()
-}
-
-func (a *attempts) isOver() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.over
 }
 
 // make makes one attempt, from its beginning to the durable record of how it ended.
@@ -222,7 +218,7 @@ func (a *attempts) make(ctx context.Context, h *dispatch.Hand) {
 		a.making.Done()
 	}
 	if p := h.Policy; p.Retry.MaxAttempts == 1 || p.ScheduleToStart > 0 {
-		if err := r.settle(h, commands.BeginAttempt{Attempt: h.Facts()}); err != nil {
+		if err := a.settle(h, commands.BeginAttempt{Attempt: h.Facts()}); err != nil {
 			end() // somebody else has settled it, or nobody can record anything
 			return
 		}
@@ -247,15 +243,15 @@ func (a *attempts) outcome(h *dispatch.Hand, result history.Payload, err error) 
 	r := a.r
 	switch {
 	case err == nil:
-		err = r.settle(h, commands.CompleteActivity{Attempt: h.Facts(), Result: result})
+		err = a.settle(h, commands.CompleteActivity{Attempt: h.Facts(), Result: result})
 	case errors.Is(err, activity.Pending):
-		err = r.settle(h, commands.LeavePending{Attempt: h.Facts()})
-	case a.isOver():
+		err = a.settle(h, commands.LeavePending{Attempt: h.Facts()})
+	case a.ctx.Err() != nil:
 		return // it is made again by whoever runs next
 	default:
-		err = r.settle(h, r.failed(h, err))
+		err = a.settle(h, r.failed(h, err))
 	}
-	if err != nil && !refused(err) && !errors.Is(err, ErrClosed) {
+	if err != nil && !refused(err) && a.ctx.Err() == nil {
 		r.logger.Error("the outcome of an activity could not be recorded; it is made again", "id", h.ID.Workflow, "activity", h.Activity, "error", err)
 	}
 }
@@ -336,16 +332,17 @@ func (r *Runtime) failed(h *dispatch.Hand, err error) commands.FailActivity {
 	}
 }
 
-// settle records what became of an attempt. While nothing can be recorded it is tried again, until the runtime is closed.
-func (r *Runtime) settle(h *dispatch.Hand, c commands.Command) error {
-	delay := 10 * time.Millisecond
+// settle records what became of an attempt. While nothing can be recorded it is tried again, until the attempts are given
+// up.
+func (a *attempts) settle(h *dispatch.Hand, c commands.Command) error {
+	r, delay := a.r, 10*time.Millisecond
 	for {
-		_, err := r.do(r.ctx, h.ID, &call{command: c, by: history.Worker})
-		if err == nil || refused(err) || errors.Is(err, ErrClosed) || r.ctx.Err() != nil {
+		_, err := r.do(a.ctx, h.ID, &call{command: c, by: history.Worker})
+		if err == nil || refused(err) || a.ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return err
 		}
 		r.logger.Warn("the outcome of an activity cannot be recorded now and is tried again", "id", h.ID.Workflow, "activity", h.Activity, "error", err)
-		if !sleep(r.ctx, delay) {
+		if !sleep(a.ctx, delay) {
 			return ErrClosed
 		}
 		delay = min(2*delay, 5*time.Second)
