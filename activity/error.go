@@ -18,7 +18,9 @@ var (
 	ErrPanicked  = errors.New("panicked")
 )
 
-// Pending is what an activity returns that is to be completed from outside, after it has handed out its [Token].
+// Pending is not an error: it is what an activity returns that is to be completed from outside, after it has handed out its [Token].
+//
+//lint:ignore ST1012 it is returned like io.EOF, and reads as what the activity is
 var Pending = errors.New("activity: pending")
 
 var errZero = errors.New("clew: a zero activity.Type has no name; make it with activity.Define or activity.Declare")

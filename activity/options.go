@@ -29,7 +29,8 @@ type Settings struct {
 // NoTimeout, given to [StartToClose], lets an attempt take as long as it keeps beating. It needs [HeartbeatWithin].
 const NoTimeout time.Duration = math.MaxInt64
 
-// StartToClose bounds one attempt, from its start. Default 10 min, which do not bound what goes on outside after [Pending].
+// StartToClose bounds one attempt, from its start. Default 10 min; none for an attempt that has to beat, see
+// [HeartbeatWithin]. The default does not bound what goes on outside after [Pending].
 func StartToClose(d time.Duration) Option {
 	return option(func(s *Settings) { override(&s.base.StartToClose, d) })
 }
@@ -159,7 +160,9 @@ func (s *Settings) policy() (*history.Policy, error) {
 	p, set := defaults, s.base
 	override(&p.ScheduleToStart, set.ScheduleToStart)
 	override(&p.StartToClose, set.StartToClose)
-	p.Assumed = set.StartToClose == 0
+	if p.Assumed = set.StartToClose == 0; p.Assumed && p.Heartbeat > 0 {
+		p.StartToClose = 0 // an attempt that beats may take as long as it beats
+	}
 	override(&p.ScheduleToClose, set.ScheduleToClose)
 	override(&p.Heartbeat, set.Heartbeat)
 	override(&p.OnTimeout, set.OnTimeout)

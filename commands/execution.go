@@ -29,6 +29,7 @@ const (
 
 // Start begins a run.
 type Start struct {
+	ID               history.ID
 	Run              string // id of the new run
 	Type             string
 	Version          int
@@ -43,6 +44,7 @@ type Start struct {
 	Memo, Attributes history.Payload
 	IfRunning        IfRunning
 	IfClosed         IfClosed
+	Unread           []uint64 // signals that the code of the run to be terminated has not received, if that is known
 }
 
 func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) {
@@ -56,7 +58,7 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	case s.Open() && c.IfRunning == UseExisting:
 		return nothing()
 	case s.Open():
-		events = append(events, &history.Terminated{Reason: "replaced by run " + c.Run, Closing: closing(s, nil)})
+		events = append(events, &history.Terminated{Reason: "replaced by run " + c.Run, Closing: closing(s, c.Unread)})
 	case s.Status != 0 && (c.IfClosed == Reject || c.IfClosed == AllowIfNotCompleted && s.Status == history.StatusCompleted):
 		return nil, fmt.Errorf("%w: run %s is %s", ErrAlreadyExists, s.Run.ID, s.Status)
 	}
@@ -91,7 +93,7 @@ func CheckDuration(field string, d time.Duration) error {
 
 func (c Start) started(s *history.State, now time.Time) *history.Started {
 	e := &history.Started{
-		Run: c.Run, Chain: c.Run, Number: s.Run.Number + 1, Type: c.Type, Version: c.Version, Input: c.Input, Seed: c.Seed,
+		ID: c.ID, Run: c.Run, Chain: c.Run, Number: s.Run.Number + 1, Type: c.Type, Version: c.Version, Input: c.Input, Seed: c.Seed,
 		Origin: c.Origin, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
 	}
 	if begin := now.Add(c.After); c.After > 0 && begin.After(c.At) {

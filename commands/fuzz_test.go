@@ -33,6 +33,7 @@ func pick[T any](s *source, from ...T) T { return from[s.upTo(len(from))] }
 // playBytes plays the commands that the bytes stand for.
 func playBytes(t testing.TB, data []byte) {
 	w, s := newWorld(t), &source{data[:min(len(data), 1000)]}
+	w.sealed = true
 	for len(s.b) > 0 {
 		w.now = w.now.Add(pick(s, 0, 0, 0, time.Second, 2*time.Second, 5*time.Second, time.Minute, -time.Second, 20*time.Minute, 25*time.Hour))
 		c := w.random(s)
@@ -130,6 +131,7 @@ func randomPolicy(s *source) *history.Policy {
 	p := history.StandardPolicy
 	p.ScheduleToStart = pick(s, 0, 2*time.Second)
 	p.StartToClose = pick(s, p.StartToClose, 0, 5*time.Second)
+	p.Assumed = s.upTo(2) == 0
 	p.ScheduleToClose = pick(s, p.ScheduleToClose, 10*time.Second)
 	p.Heartbeat = pick(s, 0, 3*time.Second)
 	p.Retry = history.Retry{

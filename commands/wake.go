@@ -14,6 +14,7 @@ import (
 type Wake struct {
 	Overdue []Attempt
 	Dice    float64
+	Unread  []uint64 // signals that the code has not received, if that is known
 }
 
 func (c Wake) decide(s *history.State, now time.Time) ([]history.Event, error) {
@@ -22,7 +23,7 @@ func (c Wake) decide(s *history.State, now time.Time) ([]history.Event, error) {
 	}
 	if step, due, ok := s.NextDue(); ok && !due.After(now) {
 		if step == 0 {
-			return runDue(s, now)
+			return c.run(s, now)
 		}
 		if _, timer := s.Timers[step]; timer {
 			return follows(&history.TimerFired{Step: step})
@@ -79,7 +80,7 @@ func (c Wake) limit(s *history.State, a *history.Activity, t Attempt, limit stri
 	}
 	switch a.Policy.OnTimeout {
 	case history.ThenFailRun:
-		return follows(&history.TimedOut{Limit: limit, Step: a.Step, Closing: closing(s, nil)})
+		return follows(&history.TimedOut{Limit: limit, Step: a.Step, Closing: closing(s, c.Unread)})
 	case history.ThenAlert:
 		return follows(&history.AttemptOverdue{Try: try, Limit: limit})
 	case history.ThenRetry:
@@ -90,13 +91,14 @@ func (c Wake) limit(s *history.State, a *history.Activity, t Attempt, limit stri
 	return follows(timedOut)
 }
 
-func runDue(s *history.State, now time.Time) ([]history.Event, error) {
+// run says what follows when a moment of the run itself has come.
+func (c Wake) run(s *history.State, now time.Time) ([]history.Event, error) {
 	over := func(t time.Time) bool { return !t.IsZero() && !t.After(now) }
 	switch {
 	case over(s.Run.Deadline):
-		return follows(&history.TimedOut{Limit: "execution", Closing: closing(s, nil)})
+		return follows(&history.TimedOut{Limit: "execution", Closing: closing(s, c.Unread)})
 	case over(s.Run.RunDeadline):
-		return follows(&history.TimedOut{Limit: "run", Closing: closing(s, nil)})
+		return follows(&history.TimedOut{Limit: "run", Closing: closing(s, c.Unread)})
 	}
 	return follows(&history.Begun{})
 }

@@ -13,6 +13,7 @@ type Origin struct {
 
 // Started begins a run. It holds everything that outlives a run.
 type Started struct {
+	ID            ID     // of the execution, so that a history says whose it is wherever it is taken
 	Run           string // id of this run
 	Chain         string // id of the first run of this execution's chain
 	Number        uint64 // of this run in the stream, from 1
@@ -42,6 +43,8 @@ func (e *Started) evolve(s *State, at *Entry) {
 }
 
 func (e *Started) put(w *writer) {
+	w.text("namespace", e.ID.Namespace)
+	w.text("id", e.ID.Workflow)
 	w.text("run", e.Run)
 	if e.Chain != e.Run {
 		w.text("chain", e.Chain)
@@ -63,6 +66,10 @@ func (e *Started) put(w *writer) {
 
 func (e *Started) take(r *reader, key string) bool {
 	switch key {
+	case "namespace":
+		e.ID.Namespace = r.text()
+	case "id":
+		e.ID.Workflow = r.text()
 	case "run":
 		e.Run = r.text()
 		if e.Chain == "" {

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -76,7 +77,7 @@ func (p Retry) Delay(n int, dice float64) time.Duration {
 		}
 	}
 	d = min(d, limit)
-	d *= 1 + p.Jitter*(2*dice-1)
+	d *= 1 + float64(p.Jitter*(2*dice-1)) // converted, so that no machine fuses it and rounds otherwise
 	return time.Duration(min(d, float64(1<<62)))
 }
 
@@ -153,7 +154,7 @@ func (p *Policy) take(r *reader) {
 		case "max_attempts":
 			p.Retry.MaxAttempts = r.int()
 		case "backoff":
-			p.Retry.Backoff = Backoff(r.text())
+			p.Retry.Backoff = cmp.Or(Backoff(r.text()), p.Retry.Backoff)
 		case "initial":
 			p.Retry.Initial = r.dur()
 		case "factor":
@@ -165,9 +166,9 @@ func (p *Policy) take(r *reader) {
 		case "never_retry":
 			p.NeverRetry = r.texts()
 		case "on_timeout":
-			p.OnTimeout = Then(r.text())
+			p.OnTimeout = cmp.Or(Then(r.text()), p.OnTimeout)
 		case "on_cancel":
-			p.OnCancel = Cancel(r.text())
+			p.OnCancel = cmp.Or(Cancel(r.text()), p.OnCancel)
 		default:
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 // Status is how a run stands. It is a set, so that a query can name several; a run has exactly one.
 type Status uint16
 
+// How a run stands, and the sets of those that are open and closed.
 const (
 	StatusRunning Status = 1 << iota
 	StatusPaused

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	goruntime "runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -20,11 +19,10 @@ import (
 // Config is what a machine needs beside the history.
 type Config struct {
 	Code       workflow.Code
-	Namespace  string
-	ID         string // workflow id
 	Level      Level
 	MaxPayload int          // bytes; 0: no limit
 	Logger     *slog.Logger // of the code; nil: none
+	Pool       *coro.Pool   // of what coroutines run on; nil: none
 	places     bool         // remember where in the code things are asked; costly
 }
 
@@ -60,13 +58,6 @@ type Machine struct {
 	querying  bool
 	logger    *slog.Logger
 	warned    []string
-}
-
-// An ask is a command of the code's, and the input in answer to which it was asked.
-type ask struct {
-	command commands.Command
-	at      uint64
-	place   string
 }
 
 // open is a thing that the code asked for and whose outcome is not in the history yet.
@@ -117,7 +108,7 @@ func remember(c Config, run []history.Entry) (*Machine, error) {
 // New makes a machine for a run that is about to start: the first entry it is shown is the Started.
 func New(c Config) *Machine {
 	return &Machine{
-		config: c, live: true,
+		config: c, group: coro.Group{Pool: c.Pool}, live: true,
 		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
 	}
 }
@@ -198,7 +189,7 @@ func (m *Machine) begin(s *history.Started, e *history.Entry) {
 	m.first = e.Seq
 	m.input = s.Input
 	m.run = workflow.Run{
-		Namespace: m.config.Namespace, ID: m.config.ID, Run: s.Run, Number: s.Number, Type: s.Type, Version: s.Version,
+		Namespace: s.ID.Namespace, ID: s.ID.Workflow, Run: s.Run, Number: s.Number, Type: s.Type, Version: s.Version,
 		Origin: s.Origin, CorrelationID: s.CorrelationID, Started: e.At, Deadline: deadline, Seed: s.Seed,
 	}
 }
@@ -313,117 +304,9 @@ func (m *Machine) conclude(e history.Event) {
 	}
 }
 
-// Ask is one thing the code asks for: the command, and the input in answer to which it asks.
-type Ask struct {
-	Command commands.Command
-	Input   uint64
-}
-
-// Asks returns what the code has asked for and is not recorded, in the order in which it is to be recorded. Each has
-// exactly one event.
-func (m *Machine) Asks() []Ask {
-	m.prune()
-	if len(m.marks)+len(m.asked) == 0 || m.closed {
-		return nil
-	}
-	asks := make([]Ask, 0, len(m.marks)+len(m.asked))
-	for _, k := range m.marks {
-		asks = append(asks, Ask{k, 0})
-	}
-	for _, a := range m.asked {
-		if !m.isDead(a.command) {
-			asks = append(asks, Ask{m.withUnread(a.command), a.at})
-		}
-	}
-	for i := range asks { // kept values are of the turn they are recorded in
-		if asks[i].Input == 0 {
-			asks[i].Input = m.told
-			if len(m.asked) > 0 {
-				asks[i].Input = m.asked[0].at
-			}
-		}
-	}
-	return asks
-}
-
-func (m *Machine) withUnread(c commands.Command) commands.Command {
-	switch c := c.(type) {
-	case commands.Complete:
-		c.Unread = m.Unread()
-		return c
-	case commands.Fail:
-		c.Unread = m.Unread()
-		return c
-	}
-	return c
-}
-
-// Unread are the Seqs of the signals that the code has not received, in order.
-func (m *Machine) Unread() []uint64 {
-	var all []uint64
-	for _, b := range m.inboxes {
-		all = append(all, b.Unread()...)
-	}
-	slices.Sort(all)
-	return all
-}
-
-// UnreadCount is the number of signals that the code has not received.
-func (m *Machine) UnreadCount() int {
-	n := 0
-	for _, b := range m.inboxes {
-		n += b.Len()
-	}
-	return n
-}
-
-// isDead reports whether a command leaves no entry: a cancel whose target is settled.
-func (m *Machine) isDead(c commands.Command) bool {
-	var step history.Step
-	switch c := c.(type) {
-	case commands.CancelTimer:
-		step = c.Step
-	case commands.CancelActivity:
-		step = c.Step
-	default:
-		return false
-	}
-	return m.open[step] == nil
-}
-
-// prune takes the commands that leave no entry off the head of the queue.
-func (m *Machine) prune() {
-	for len(m.asked) > 0 && m.isDead(m.asked[0].command) {
-		m.pop()
-	}
-}
-
-func (m *Machine) pop() ask {
-	a := m.asked[0]
-	m.asked[0] = ask{}
-	if m.asked = m.asked[1:]; len(m.asked) == 0 {
-		m.asked = nil
-	}
-	if m.counts(a.command) {
-		m.counted--
-	}
-	return a
-}
-
-// counts reports whether an ask has an entry in the history, as far as it is known and as far as it reaches.
-func (m *Machine) counts(c commands.Command) bool {
-	switch c := c.(type) {
-	case commands.CancelTimer:
-		return m.cancels[c.Step]
-	case commands.CancelActivity:
-		return m.cancels[c.Step]
-	}
-	return true
-}
-
 // Deadlock returns an error if the run is open and nothing can ever wake the code.
 func (m *Machine) Deadlock() error {
-	if m.closed || m.finished || len(m.open) > 0 || len(m.asked) > 0 || m.cancel == nil || m.group.Idle() || m.group.Reachable() {
+	if m.closed || m.finished || len(m.open) > 0 || len(m.asked) > 0 || m.cancel == nil || m.group.Idle() || m.group.Reachable(len(m.inboxes) > 0) {
 		return nil
 	}
 	var b strings.Builder
@@ -475,149 +358,6 @@ func (m *Machine) Query(name string, arg history.Payload) (answer history.Payloa
 		}
 	}()
 	return handle(arg)
-}
-
-// The methods below make a Machine a workflow.Driver.
-
-var errFenced = errors.New("replay: this run of the code was given up because it did not yield")
-
-func (m *Machine) check(what string) {
-	if m.fenced.Load() {
-		panic(errFenced)
-	}
-	if m.querying {
-		panic(fmt.Sprintf("%s in a query: queries must not change anything", what))
-	}
-}
-
-// Coroutines is the group in which the code runs.
-func (m *Machine) Coroutines() *coro.Group { return &m.group }
-
-// Ask puts a command into the queue.
-func (m *Machine) Ask(c commands.Command) { m.ask(c) }
-
-func (m *Machine) ask(c commands.Command) {
-	m.check("asking for something")
-	if m.finished || m.closed {
-		return
-	}
-	a := ask{command: c, at: m.told}
-	if m.config.places {
-		a.place = place()
-	}
-	if s, ok := c.(commands.ScheduleActivity); ok {
-		o := m.open[s.Step]
-		o.activity, o.input, o.waits = s.Name, s.Input.Sum, s.Policy.OnCancel == history.WaitCancelled
-	}
-	if m.counts(c) {
-		m.counted++
-	}
-	m.asked = append(m.asked, a)
-}
-
-// NextStep numbers the next thing asked for.
-func (m *Machine) NextStep(p *workflow.Pending) history.Step {
-	m.check("asking for something")
-	m.step++
-	if !m.finished && !m.closed {
-		m.open[m.step] = &open{p: p}
-	}
-	return m.step
-}
-
-// Inbox holds the signals of a name.
-func (m *Machine) Inbox(name string) *workflow.Inbox {
-	b := m.inboxes[name]
-	if b == nil {
-		b = workflow.NewInbox(name)
-		m.inboxes[name] = b
-	}
-	return b
-}
-
-func keptName(gate bool, name string) string {
-	if gate {
-		return "gate " + name
-	}
-	return "value " + name
-}
-
-// Keep answers a gate or a kept value. A gate without a marker is old when decisions remain in the history that the code
-// has not asked for yet. The first answer stands for the whole run.
-func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (history.Payload, bool) {
-	m.check("keeping a value")
-	key := keptName(gate, name)
-	if a, ok := m.answers[key]; ok {
-		return a.value, a.old
-	}
-	if m.answers == nil {
-		m.answers = map[string]answer{}
-	}
-	a := answer{}
-	if kept, ok := m.kept[key]; ok {
-		a.value = kept
-	} else if gate && m.remaining > m.counted {
-		a.old = true
-	} else {
-		a.value = make_()
-		if !m.finished && !m.closed {
-			m.marks = append(m.marks, commands.Keep{Gate: gate, Name: name, Value: a.value})
-		}
-	}
-	m.answers[key] = a
-	return a.value, a.old
-}
-
-// Handle sets what answers a query.
-func (m *Machine) Handle(query string, answer func(history.Payload) (history.Payload, error)) {
-	m.check("setting a query handler")
-	if m.queries == nil {
-		m.queries = map[string]func(history.Payload) (history.Payload, error){}
-	}
-	m.queries[query] = answer
-}
-
-// Fits says whether a payload is small enough.
-func (m *Machine) Fits(p history.Payload) error {
-	if m.config.MaxPayload > 0 && p.Size() > m.config.MaxPayload {
-		return fmt.Errorf("%w: %d bytes, the limit is %d", commands.ErrTooLarge, p.Size(), m.config.MaxPayload)
-	}
-	return nil
-}
-
-// Now is the time of the input being told.
-func (m *Machine) Now() time.Time { return m.now }
-
-// Run says which run this is.
-func (m *Machine) Run() workflow.Run { return m.run }
-
-// Logger is silent while the code is told what it was told before.
-func (m *Machine) Logger() *slog.Logger {
-	if m.logger == nil {
-		m.logger = newLogger(m)
-	}
-	return m.logger
-}
-
-// Warnings are the differences that the level let pass.
-func (m *Machine) Warnings() []string { return m.warned }
-
-// place is where in the author's code the current call comes from.
-func place() string {
-	pcs := make([]uintptr, 32)
-	frames := goruntime.CallersFrames(pcs[:goruntime.Callers(2, pcs)])
-	for {
-		f, more := frames.Next()
-		ours := slices.ContainsFunc([]string{"replay.", "workflow.", "internal/coro."}, func(p string) bool {
-			return strings.HasPrefix(f.Function, "github.com/clewflow/clew/"+p)
-		})
-		if f.Function != "" && !ours && !strings.HasPrefix(f.Function, "iter.") && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d (%s)", f.File, f.Line, f.Function)
-		}
-		if !more {
-			return ""
-		}
-	}
 }
 
 // Stalled says why the code cannot go on.

@@ -8,13 +8,13 @@ package coro
 
 import (
 	"errors"
-	"iter"
 	"runtime/debug"
 )
 
 // A Group is a set of coroutines that run by turns. The zero Group is empty and ready. It is not for use by several
 // goroutines at once.
 type Group struct {
+	Pool    *Pool        // of threads; nil: none
 	ready   []*Coroutine // first in, first out, from next on
 	next    int
 	trying  list // coroutines that wait for a condition, by when they began
@@ -28,9 +28,7 @@ type Group struct {
 type Coroutine struct {
 	Name   string
 	group  *Group
-	yield  func(struct{}) bool
-	resume func() (struct{}, bool)
-	stop   func()
+	thread *thread
 	cond   func() bool
 	waits  []node // one for each bell it waits for
 	awake  bool   // it is in the ready queue
@@ -50,10 +48,7 @@ var errStopped = errors.New("coro: stopped")
 // Go adds a coroutine that runs f. It begins when its turn comes, in [Group.Run].
 func (g *Group) Go(name string, f func()) {
 	c := &Coroutine{Name: name, group: g}
-	c.resume, c.stop = iter.Pull(func(yield func(struct{}) bool) {
-		c.yield = yield
-		c.run(f)
-	})
+	c.thread = g.Pool.start(func() { c.run(f) })
 	c.life.c, c.try.c = c, c
 	g.living.push(&c.life)
 	g.wake(c)
@@ -103,10 +98,11 @@ func (g *Group) Run() *Panic {
 func (g *Group) step(c *Coroutine) {
 	c.awake = false
 	g.current = c
-	_, alive := c.resume()
+	_, alive := c.thread.resume()
 	g.current = nil
-	if !alive {
+	if !alive || c.thread.ended {
 		c.life.unlink()
+		g.Pool.release(c.thread)
 	}
 }
 
@@ -169,7 +165,7 @@ func (g *Group) wait(cond func() bool, bells []*Bell) {
 	if c.cond = cond; cond != nil {
 		g.trying.push(&c.try)
 	}
-	alive := c.yield(struct{}{})
+	alive := c.thread.yield(struct{}{})
 	c.unlink()
 	if !alive {
 		panic(errStopped)
@@ -193,7 +189,7 @@ func (g *Group) Stop() {
 		c := g.living.first.c
 		c.life.unlink()
 		g.current = c // what its deferred calls do, they do as this coroutine
-		c.stop()
+		c.thread.stop()
 		g.current = nil
 	}
 	g.ready, g.next = nil, 0
@@ -202,9 +198,13 @@ func (g *Group) Stop() {
 // Idle reports whether every coroutine has returned.
 func (g *Group) Idle() bool { return g.living.first == nil }
 
-// Reachable reports whether something from outside may wake a coroutine.
-func (g *Group) Reachable() bool {
+// Reachable reports whether something from outside may wake a coroutine. conditions says whether what comes from outside
+// may make a condition hold.
+func (g *Group) Reachable(conditions bool) bool {
 	for n := g.living.first; n != nil; n = n.next {
+		if conditions && n.c.cond != nil {
+			return true
+		}
 		for i := range n.c.waits {
 			if n.c.waits[i].bell.Outside {
 				return true

@@ -1,0 +1,159 @@
+package replay
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	goruntime "runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/coro"
+	"github.com/clewflow/clew/workflow"
+)
+
+// The methods below make a Machine a workflow.Driver.
+
+var errFenced = errors.New("replay: this run of the code was given up because it did not yield")
+
+func (m *Machine) check(what string) {
+	if m.fenced.Load() {
+		panic(errFenced)
+	}
+	if m.querying {
+		panic(fmt.Sprintf("%s in a query: queries must not change anything", what))
+	}
+}
+
+// Coroutines is the group in which the code runs.
+func (m *Machine) Coroutines() *coro.Group { return &m.group }
+
+// Ask puts a command into the queue.
+func (m *Machine) Ask(c commands.Command) { m.ask(c) }
+
+func (m *Machine) ask(c commands.Command) {
+	m.check("asking for something")
+	if m.finished || m.closed {
+		return
+	}
+	a := ask{command: c, at: m.told}
+	if m.config.places {
+		a.place = place()
+	}
+	if s, ok := c.(commands.ScheduleActivity); ok {
+		o := m.open[s.Step]
+		o.activity, o.input, o.waits = s.Name, s.Input.Sum, s.Policy.OnCancel == history.WaitCancelled
+	}
+	if m.counts(c) {
+		m.counted++
+	}
+	m.asked = append(m.asked, a)
+}
+
+// NextStep numbers the next thing asked for.
+func (m *Machine) NextStep(p *workflow.Pending) history.Step {
+	m.check("asking for something")
+	m.step++
+	if !m.finished && !m.closed {
+		m.open[m.step] = &open{p: p}
+	}
+	return m.step
+}
+
+// Inbox holds the signals of a name.
+func (m *Machine) Inbox(name string) *workflow.Inbox {
+	b := m.inboxes[name]
+	if b == nil {
+		b = workflow.NewInbox(name)
+		m.inboxes[name] = b
+	}
+	return b
+}
+
+func keptName(gate bool, name string) string {
+	if gate {
+		return "gate " + name
+	}
+	return "value " + name
+}
+
+// Keep answers a gate or a kept value. A gate without a marker is old when decisions remain in the history that the code
+// has not asked for yet. The first answer stands for the whole run.
+func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (history.Payload, bool) {
+	m.check("keeping a value")
+	key := keptName(gate, name)
+	if a, ok := m.answers[key]; ok {
+		return a.value, a.old
+	}
+	if m.answers == nil {
+		m.answers = map[string]answer{}
+	}
+	a := answer{}
+	if kept, ok := m.kept[key]; ok {
+		a.value = kept
+	} else if gate && m.remaining > m.counted {
+		a.old = true
+	} else {
+		a.value = make_()
+		if !m.finished && !m.closed {
+			m.marks = append(m.marks, commands.Keep{Gate: gate, Name: name, Value: a.value})
+		}
+	}
+	m.answers[key] = a
+	return a.value, a.old
+}
+
+// Handle sets what answers a query.
+func (m *Machine) Handle(query string, answer func(history.Payload) (history.Payload, error)) {
+	m.check("setting a query handler")
+	if m.queries == nil {
+		m.queries = map[string]func(history.Payload) (history.Payload, error){}
+	}
+	m.queries[query] = answer
+}
+
+// Fits says whether a payload is small enough.
+func (m *Machine) Fits(p history.Payload) error {
+	if m.config.MaxPayload > 0 && p.Size() > m.config.MaxPayload {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", commands.ErrTooLarge, p.Size(), m.config.MaxPayload)
+	}
+	return nil
+}
+
+// Now is the time of the input being told.
+func (m *Machine) Now() time.Time { return m.now }
+
+// Run says which run this is.
+func (m *Machine) Run() workflow.Run { return m.run }
+
+// Logger is silent while the code is told what it was told before.
+func (m *Machine) Logger() *slog.Logger {
+	if m.logger == nil {
+		m.logger = newLogger(m)
+	}
+	return m.logger
+}
+
+// Warnings are the differences that the level let pass.
+func (m *Machine) Warnings() []string { return m.warned }
+
+// place is where in the author's code the current call comes from.
+func place() string {
+	pcs := make([]uintptr, 32)
+	frames := goruntime.CallersFrames(pcs[:goruntime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		ours := slices.ContainsFunc([]string{"replay.", "workflow.", "internal/coro."}, func(p string) bool {
+			return strings.HasPrefix(f.Function, "github.com/clewflow/clew/"+p)
+		})
+		if f.Function != "" && !ours && !strings.HasPrefix(f.Function, "iter.") && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf("%s:%d (%s)", f.File, f.Line, f.Function)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
