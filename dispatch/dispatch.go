@@ -53,6 +53,7 @@ type Queue struct {
 	later  *timers.Agenda[Key]
 	limits *timers.Agenda[Key]
 	ready  chan struct{}
+	served map[string]bool // nil: all queues
 }
 
 type state uint8
@@ -83,12 +84,20 @@ type work struct {
 // keptInputs bounds the memory that inputs take here; beyond it they are read from the log.
 const keptInputs = 64 << 20
 
-// New makes an empty queue from which most attempts may be in hand at once.
-func New(most int) *Queue {
-	return &Queue{
+// New makes an empty queue from which most attempts may be in hand at once. Of the named queues only those are handed out
+// that are served; none means all.
+func New(most int, served ...string) *Queue {
+	q := &Queue{
 		work: map[Key]*work{}, of: map[history.ID]*work{}, free: most,
 		later: timers.NewAgenda[Key](), limits: timers.NewAgenda[Key](), ready: make(chan struct{}, 1),
 	}
+	for _, name := range served {
+		if q.served == nil {
+			q.served = map[string]bool{}
+		}
+		q.served[name] = true
+	}
+	return q
 }
 
 // Offer puts an attempt into the queue, to be made at a moment or, if that has passed, now. What is in hand of the same
@@ -101,6 +110,9 @@ func (q *Queue) Offer(a Attempt, at, now time.Time) {
 
 func (q *Queue) offer(a Attempt, at, now time.Time) {
 	w := q.renew(a)
+	if q.served != nil && !q.served[a.Queue] {
+		return // it waits for somebody who serves its queue
+	}
 	if at.After(now) {
 		w.state = waiting
 		q.later.Set(a.Key, at)

@@ -145,8 +145,8 @@ func (a *attempts) feed(ctx context.Context) {
 		a.making.Add(1)
 		a.r.crew.run(func() { a.make(hctx, h) })
 	}
-	if cancel != nil {
-		cancel(errShutdown)
+	if base != nil {
+		cancel(errShutdown) // it was for an attempt that did not come
 	}
 }
 
@@ -194,7 +194,12 @@ func (a *attempts) drain(d time.Duration) {
 		cancel(errShutdown)
 	}
 	a.mu.Unlock()
-	<-ended
+	t.Reset(d)
+	select {
+	case <-ended:
+	case <-t.C:
+		a.r.logger.Error("activities do not end though their contexts have; they are left to themselves", "activities", a.r.queue.InHand())
+	}
 }
 
 func (a *attempts) done(h *dispatch.Hand) {

@@ -28,7 +28,7 @@ func body(fn func(context.Context, string) (string, error), opts ...activity.Opt
 	return activity.Define("act", fn, opts...)
 }
 
-func run(t *testing.T, fn func(context.Context, string) (string, error), opts ...activity.Option) (out string, err error, kinds string, took time.Duration) {
+func run(t *testing.T, fn func(context.Context, string) (string, error), opts ...activity.Option) (out, kinds string, took time.Duration, err error) {
 	t.Helper()
 	a := body(fn, opts...)
 	w := calling(a)
@@ -44,7 +44,7 @@ func run(t *testing.T, fn func(context.Context, string) (string, error), opts ..
 		world.close()
 		world.verify(a, w)
 	})
-	return out, err, kinds, took
+	return out, kinds, took, err
 }
 
 type declined struct{ Card string }
@@ -58,7 +58,7 @@ var (
 )
 
 func TestErrorsKeepTheirTypeAcrossTheLog(t *testing.T) {
-	_, err, _, _ := run(t, func(context.Context, string) (string, error) {
+	_, _, _, err := run(t, func(context.Context, string) (string, error) {
 		return "", fmt.Errorf("charging: %w", errors.Join(errors.New("x"), fmt.Errorf("card: %w", &declined{"4711"})))
 	}, noRetries)
 	var d *declined
@@ -79,7 +79,7 @@ func TestNonRetryableIsFoundAnywhereInTheChain(t *testing.T) {
 		"joined inner": errors.Join(errors.New("x"), fmt.Errorf("y: %w", errSold)),
 	} {
 		calls := 0
-		_, got, kinds, _ := run(t, func(context.Context, string) (string, error) { calls++; return "", err },
+		_, kinds, _, got := run(t, func(context.Context, string) (string, error) { calls++; return "", err },
 			activity.NeverRetry(errSold, &declined{}))
 		assert.Equal(t, 1, calls, name)
 		assert.Error(t, got)
@@ -89,7 +89,7 @@ func TestNonRetryableIsFoundAnywhereInTheChain(t *testing.T) {
 
 func TestRetryAfterSetsThisDelayOnly(t *testing.T) {
 	calls := 0
-	_, err, _, took := run(t, func(context.Context, string) (string, error) {
+	_, _, took, err := run(t, func(context.Context, string) (string, error) {
 		switch calls++; calls {
 		case 1:
 			return "", activity.RetryAfter(3*hour, errors.New("later"))
@@ -104,7 +104,7 @@ func TestRetryAfterSetsThisDelayOnly(t *testing.T) {
 
 func TestPanicAndGoexitAreFailedAttempts(t *testing.T) {
 	calls := 0
-	out, err, _, _ := run(t, func(context.Context, string) (string, error) {
+	out, _, _, err := run(t, func(context.Context, string) (string, error) {
 		switch calls++; calls {
 		case 1:
 			panic("oh")
@@ -115,7 +115,7 @@ func TestPanicAndGoexitAreFailedAttempts(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Equal(t, "ok", out)
-	_, err, _, _ = run(t, func(context.Context, string) (string, error) { panic("oh") }, noRetries)
+	_, _, _, err = run(t, func(context.Context, string) (string, error) { panic("oh") }, noRetries)
 	assert.ErrorIs(t, err, activity.ErrPanicked)
 	var p *activity.PanicError
 	require.ErrorAs(t, err, &p)
@@ -124,7 +124,7 @@ func TestPanicAndGoexitAreFailedAttempts(t *testing.T) {
 
 func TestStartToCloseEndsTheContextAndRetries(t *testing.T) {
 	calls, cause := 0, error(nil)
-	out, err, kinds, took := run(t, func(ctx context.Context, _ string) (string, error) {
+	out, kinds, took, err := run(t, func(ctx context.Context, _ string) (string, error) {
 		if calls++; calls > 1 {
 			return "second", nil
 		}
@@ -148,7 +148,7 @@ func TestTimeoutsThatTheCodeIsTold(t *testing.T) {
 		"schedule-to-close": {activity.ScheduleToClose(time.Minute)},
 		"heartbeat":         {activity.HeartbeatWithin(time.Minute), activity.OnTimeout(activity.ThenReturn)},
 	} {
-		_, err, kinds, took := run(t, silent, opts...)
+		_, kinds, took, err := run(t, silent, opts...)
 		require.ErrorIs(t, err, activity.ErrTimeout, limit)
 		var a *activity.Error
 		require.ErrorAs(t, err, &a)
@@ -159,14 +159,14 @@ func TestTimeoutsThatTheCodeIsTold(t *testing.T) {
 }
 
 func TestThenFailRunClosesTheRun(t *testing.T) {
-	_, err, kinds, _ := run(t, func(ctx context.Context, _ string) (string, error) { <-ctx.Done(); return "", ctx.Err() },
+	_, kinds, _, err := run(t, func(ctx context.Context, _ string) (string, error) { <-ctx.Done(); return "", ctx.Err() },
 		activity.StartToClose(time.Minute), activity.OnTimeout(activity.ThenFailRun))
 	require.ErrorIs(t, err, activity.ErrTimeout)
 	assert.Equal(t, "started activity-scheduled timed-out", kinds)
 }
 
 func TestThenAlertLetsTheAttemptGoOn(t *testing.T) {
-	out, err, kinds, took := run(t, func(ctx context.Context, _ string) (string, error) {
+	out, kinds, took, err := run(t, func(ctx context.Context, _ string) (string, error) {
 		time.Sleep(5 * time.Minute)
 		return "late", ctx.Err()
 	}, activity.StartToClose(time.Minute), activity.OnTimeout(activity.ThenAlert))
@@ -178,7 +178,7 @@ func TestThenAlertLetsTheAttemptGoOn(t *testing.T) {
 
 func TestHeartbeatsKeepAnAttemptAliveAndPassItsCheckpointOn(t *testing.T) {
 	calls, resumed := 0, -1
-	out, err, kinds, _ := run(t, func(ctx context.Context, _ string) (string, error) {
+	out, kinds, _, err := run(t, func(ctx context.Context, _ string) (string, error) {
 		calls++
 		from, ok := activity.Checkpoint[int](ctx)
 		if ok {
@@ -203,7 +203,7 @@ func TestHeartbeatsKeepAnAttemptAliveAndPassItsCheckpointOn(t *testing.T) {
 }
 
 func TestUnchangedCheckpointsAreNotRecorded(t *testing.T) {
-	_, err, kinds, _ := run(t, func(ctx context.Context, _ string) (string, error) {
+	_, kinds, _, err := run(t, func(ctx context.Context, _ string) (string, error) {
 		for range 3600 {
 			if err := activity.Heartbeat(ctx, "same"); err != nil {
 				return "", err
@@ -346,7 +346,7 @@ func TestWhatIsCutOffAtShutdownIsMadeAgain(t *testing.T) {
 
 func TestInfoIsTheSameForAllAttempts(t *testing.T) {
 	var seen []activity.Attempt
-	_, err, _, _ := run(t, func(ctx context.Context, _ string) (string, error) {
+	_, _, _, err := run(t, func(ctx context.Context, _ string) (string, error) {
 		seen = append(seen, activity.Info(ctx))
 		if len(seen) < 3 {
 			return "", errSold

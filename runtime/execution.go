@@ -3,7 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -41,7 +40,8 @@ type memory struct {
 	retryAt time.Time       // of the next try; zero: not in this process
 
 	pending []history.Entry // not yet appended
-	asked   bool            // the code was told something in this batch
+	guessed bool            // that there is no history, which the append will tell
+	began   uint64          // Seq of the Started of the run that was open before what is pending
 }
 
 // A call is a command or a look, and the answer to it.
@@ -49,6 +49,7 @@ type call struct {
 	command commands.Command
 	by      history.Actor
 	request string
+	named   bool                // the caller chose the request id, and may have used it long ago
 	look    func(*memory) error // between turns; instead of a command
 	code    bool                // the look needs the code
 
@@ -110,7 +111,7 @@ func (w *runner) work() {
 	x, ended := w.x, false
 	defer func() {
 		if !ended { // the code called runtime.Goexit, which ends this goroutine too
-			x.rt.giveUp(x, "the code called runtime.Goexit")
+			x.rt.giveUp(x, x.turn.Load(), "the code called runtime.Goexit")
 		}
 	}()
 	for {
@@ -162,18 +163,24 @@ const (
 // handle handles calls, at least one, and returns how many; 0 if the runner was given up meanwhile.
 func (w *runner) handle(m *memory, calls []*call) int {
 	for round := 0; ; round++ {
-		n, err := w.turns(m, calls)
+		n, err := w.turns(m, calls, round == 0)
 		if errors.Is(err, errGivenUp) {
 			return 0
 		}
 		if err == nil && len(m.pending) > 0 {
 			err = w.append(m)
+		} else if err == nil && m.guessed {
+			err = store.ErrConflict // nothing was appended that could have told
 		}
+		m.guessed = false
 		if errors.Is(err, store.ErrConflict) {
 			w.forget(m)
 			continue
 		}
 		if err != nil {
+			if w.x.rt.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				err = ErrClosed
+			}
 			w.forget(m)
 			n = len(calls)
 			for _, c := range calls {
@@ -188,271 +195,6 @@ func (w *runner) handle(m *memory, calls []*call) int {
 			}
 		}
 		return n
-	}
-}
-
-// turns handles calls in memory, until all are handled or enough is to be appended.
-func (w *runner) turns(m *memory, calls []*call) (n int, err error) {
-	code := w.x.rt.working.Load()
-	for _, c := range calls {
-		code = code || c.code
-	}
-	if err := w.remember(m, code); err != nil {
-		return 0, err
-	}
-	if w.x.rt.working.Load() {
-		if err := w.catchUp(m); err != nil {
-			return 0, err
-		}
-	}
-	size := 0
-	for _, c := range calls {
-		before := len(m.pending)
-		if err := w.turn(m, c); err != nil {
-			return 0, err
-		}
-		n++
-		for _, e := range m.pending[before:] {
-			size += e.Size()
-		}
-		if len(m.pending) >= maxEntries || size >= maxBytes {
-			break
-		}
-	}
-	return n, nil
-}
-
-// turn handles one call.
-func (w *runner) turn(m *memory, c *call) error {
-	c.answer = answer{run: m.state.Run.ID}
-	if c.look != nil {
-		return w.look(m, c)
-	}
-	if _, again := m.state.Requested(c.request); again {
-		c.answer.nothing = true
-		return nil
-	}
-	command := c.command
-	for first := true; ; first = false {
-		command = w.informed(m, command)
-		events, err := commands.Decide(m.state, command, w.x.rt.now())
-		if err != nil {
-			c.answer.err = err
-			return nil
-		}
-		if len(events) == 0 {
-			c.answer.nothing = first
-			return nil
-		}
-		for _, e := range events {
-			if err := w.record(m, e, c.by, c.request); err != nil {
-				return err
-			}
-		}
-		c.answer.run = m.state.Run.ID
-		if _, again := command.(commands.Wake); !again || len(m.pending) >= maxEntries {
-			return nil
-		}
-	}
-}
-
-func (w *runner) look(m *memory, c *call) error {
-	if c.code && m.machine == nil && m.stall != nil {
-		c.answer.err = fmt.Errorf("%w: %w", ErrStalled, m.stall)
-		return nil
-	}
-	w.x.turn.Store(w.x.rt.tick.Load())
-	err := c.look(m)
-	w.x.turn.Store(0)
-	if w.givenUp() {
-		return errGivenUp
-	}
-	c.answer.err = err
-	return nil
-}
-
-// informed adds what only those know who run the code and hold the attempts.
-func (w *runner) informed(m *memory, c commands.Command) commands.Command {
-	newest := func(a *commands.Attempt) {
-		a.Newest = w.x.rt.queue.Newest(w.x.key(a.Step))
-	}
-	switch c := c.(type) {
-	case commands.Signal:
-		c.Unread = m.state.Run.Signals
-		if m.machine != nil {
-			c.Unread = m.machine.UnreadCount()
-		}
-		return c
-	case commands.Terminate:
-		if m.machine != nil {
-			c.Unread = m.machine.Unread()
-		}
-		return c
-	case commands.Wake:
-		c.Overdue, c.Dice = w.x.rt.queue.Facts(w.x.id), luck(m.state.Hash)
-		return c
-	case commands.CompleteActivity:
-		newest(&c.Attempt)
-		return c
-	case commands.FailActivity:
-		c.Dice = luck(m.state.Hash)
-		newest(&c.Attempt)
-		return c
-	}
-	return c
-}
-
-// record makes an event the next entry, tells the code if it is an input, and makes what the code asks in answer the
-// entries after it.
-func (w *runner) record(m *memory, event history.Event, by history.Actor, request string) error {
-	if _, begins := event.(*history.Started); begins {
-		w.begin(m, event.(*history.Started))
-	}
-	e := w.entry(m, event, by)
-	e.Request = request
-	if m.machine == nil || event.Role() != history.Input {
-		w.push(m, e)
-		if _, begins := event.(*history.Started); begins {
-			return w.observed(m, m.stall)
-		}
-		if m.machine != nil {
-			return w.observed(m, m.machine.Observe(&e, m.state.Bytes))
-		}
-		return nil
-	}
-	err := w.tell(m, &e)
-	if errors.Is(err, errGivenUp) {
-		return err
-	}
-	if err != nil {
-		w.push(m, e)
-		return w.observed(m, err)
-	}
-	asks := m.machine.Asks()
-	if len(asks) == 0 {
-		e.Told = e.Seq
-	}
-	w.push(m, e)
-	if err := w.answers(m, asks, e.Seq); err != nil {
-		return err
-	}
-	return w.deadlock(m)
-}
-
-var errGivenUp = errors.New("runtime: given up")
-
-// tell shows an input to the machine, under the eyes of the watchdog.
-func (w *runner) tell(m *memory, e *history.Entry) error {
-	w.x.turn.Store(w.x.rt.tick.Load())
-	err := m.machine.Observe(e, m.state.Bytes)
-	w.x.turn.Store(0)
-	if w.givenUp() {
-		return errGivenUp
-	}
-	return err
-}
-
-func (w *runner) givenUp() bool {
-	w.x.mu.Lock()
-	defer w.x.mu.Unlock()
-	return w.x.runner != w
-}
-
-// answers records what the code asks. The last ask in answer to an input carries the mark that the input has been told;
-// told is the input of the last one.
-func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
-	for i, a := range asks {
-		events, err := commands.Decide(m.state, a.Command, w.x.rt.now())
-		if err != nil || len(events) != 1 {
-			return w.observed(m, fmt.Errorf("clew: a bug: the code asks for %T, and what follows is %d events, %v", a.Command, len(events), err))
-		}
-		e := w.entry(m, events[0], history.Code)
-		switch {
-		case i == len(asks)-1:
-			e.Told = told
-		case asks[i+1].Input != a.Input:
-			e.Told = a.Input
-		}
-		w.push(m, e)
-		if m.machine == nil { // that was the end
-			return nil
-		}
-		if err := m.machine.Observe(&e, m.state.Bytes); err != nil {
-			return w.observed(m, err)
-		}
-	}
-	return nil
-}
-
-// deadlock notes that nothing can ever wake the code. The machine stays: somebody may still cancel.
-func (w *runner) deadlock(m *memory) error {
-	if m.machine == nil {
-		return nil
-	}
-	if err := m.machine.Deadlock(); err != nil {
-		return w.noteStall(m, err)
-	}
-	return nil
-}
-
-// entry makes an event the next entry, not yet sealed.
-func (w *runner) entry(m *memory, event history.Event, by history.Actor) history.Entry {
-	at := w.x.rt.now()
-	if at.Before(m.state.At) {
-		at = m.state.At
-	}
-	e := history.Entry{Seq: m.state.Seq + 1, At: at, By: by, Event: event}
-	if m.state.Build != w.x.rt.build {
-		e.Build = w.x.rt.build
-	}
-	return e
-}
-
-// push seals an entry and folds it.
-func (w *runner) push(m *memory, e history.Entry) {
-	history.Seal(m.state.Hash, &e)
-	m.state.Evolve(e)
-	m.pending = append(m.pending, e)
-	if m.state.Open() {
-		return
-	}
-	w.x.rt.executions.heal(w.x.id)
-	if m.machine != nil {
-		m.machine.Stop()
-		m.machine = nil
-	}
-}
-
-// append makes what is pending durable. An unknown outcome is asked for again, with the same entries at the same place,
-// until the answer is definite.
-func (w *runner) append(m *memory) error {
-	r, delay := w.x.rt, time.Millisecond
-	for {
-		var err error
-		ctx := context.WithoutCancel(r.ctx) // what is under way is not given up
-		if r.tails != nil {
-			err = r.tails.AppendTail(ctx, w.x.id, m.tail(w.x.id), m.pending...)
-		} else {
-			err = r.log.Append(ctx, w.x.id, m.pending...)
-		}
-		if !errors.Is(err, store.ErrUnknownOutcome) {
-			return err
-		}
-		r.logger.Warn("an append has an unknown outcome and is repeated", "id", w.x.id.Workflow, "error", err)
-		if !sleep(r.ctx, delay) {
-			return ErrClosed
-		}
-		delay = min(2*delay, time.Second)
-	}
-}
-
-func (m *memory) tail(id history.ID) *store.Tail {
-	s := m.state
-	if !s.Open() {
-		return nil
-	}
-	return &store.Tail{
-		ID: id, Began: s.Run.Began, Seq: s.Seq, Hash: s.Hash, Wake: s.Wake(), Due: s.Due() || s.Stall != nil, Activities: len(s.Activities),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/workflow"
@@ -139,7 +140,9 @@ func TestCancelledCodeMayCleanUp(t *testing.T) {
 		require.NoError(t, err)
 		time.Sleep(hour)
 		require.NoError(t, w.rt.Cancel(w.ctx(), "a"))
-		require.NoError(t, w.rt.Cancel(w.ctx(), "a"), "a second one changes nothing")
+		if err := w.rt.Cancel(w.ctx(), "a"); err != nil { // a second one changes nothing, or comes too late
+			require.ErrorIs(t, err, runtime.ErrNotRunning)
+		}
 		_, err = h.Result(w.ctx())
 		require.ErrorIs(t, err, workflow.ErrCancelled)
 		var failed *workflow.Error
@@ -281,4 +284,100 @@ func TestManyAtOnceAreFoundByLookup(t *testing.T) {
 		}
 		assert.Equal(t, "w29", first)
 	}, waiter)
+}
+
+func TestRequestOfAnEarlierRunIsRecognised(t *testing.T) {
+	inWorld(t, func(w *world) {
+		first, err := runtime.Start(w.ctx(), w.rt, "a", waiter, "", runtime.RequestID("r1"))
+		require.NoError(t, err)
+		require.NoError(t, w.rt.Signal(w.ctx(), "a", approve.With("x"), runtime.RequestID("s1")))
+		_, err = first.Result(w.ctx())
+		require.NoError(t, err)
+		second, err := runtime.Start(w.ctx(), w.rt, "a", waiter, "")
+		require.NoError(t, err)
+		again, err := runtime.Start(w.ctx(), w.rt, "a", waiter, "", runtime.RequestID("r1"))
+		require.NoError(t, err)
+		assert.Equal(t, first.Run, again.Run)
+		require.NoError(t, w.rt.Signal(w.ctx(), "a", approve.With("x"), runtime.RequestID("s1")))
+		require.NoError(t, w.rt.Terminate(w.ctx(), "a"))
+		assert.Equal(t, "started signaled completed started terminated", strings.Join(w.kinds("a"), " "))
+
+		out, err := first.Result(w.ctx())
+		require.NoError(t, err, "a handle is of its run, whatever came after")
+		assert.Equal(t, "x", out)
+		_, err = second.Result(w.ctx())
+		assert.ErrorContains(t, err, "terminated")
+	}, waiter)
+}
+
+func TestUnreadSignalsAreListedWhenARunEnds(t *testing.T) {
+	unread := func(w *world) []uint64 {
+		entries := w.entries("a")
+		for i := len(entries) - 1; i >= 0; i-- {
+			switch e := entries[i].Event.(type) {
+			case *history.TimedOut:
+				return e.Unread
+			case *history.Terminated:
+				return e.Unread
+			}
+		}
+		return nil
+	}
+	deaf := workflow.Define("deaf", func(ctx workflow.Context, _ string) (string, error) {
+		return "", workflow.Sleep(ctx, 2*day)
+	})
+	inWorld(t, func(w *world) {
+		h, err := runtime.Start(w.ctx(), w.rt, "a", deaf, "", workflow.RunTimeout(day))
+		require.NoError(t, err)
+		require.NoError(t, w.rt.Signal(w.ctx(), "a", approve.With("x")))
+		_, err = h.Result(w.ctx())
+		require.ErrorIs(t, err, workflow.ErrTimeout)
+		assert.Equal(t, []uint64{3}, unread(w))
+		_, err = runtime.Start(w.ctx(), w.rt, "a", deaf, "")
+		require.NoError(t, err)
+		require.NoError(t, w.rt.Signal(w.ctx(), "a", approve.With("y")))
+		_, err = runtime.Start(w.ctx(), w.rt, "a", deaf, "", runtime.IfRunning(runtime.TerminateExisting))
+		require.NoError(t, err)
+		assert.Equal(t, []uint64{7}, unread(w))
+	}, deaf)
+}
+
+func TestConditionsOnSignalsAreNoDeadlock(t *testing.T) {
+	counts := workflow.Define("counts", func(ctx workflow.Context, _ string) (int, error) {
+		err := workflow.Await(ctx, func() bool { return approve.Unread(ctx) == 2 })
+		return approve.Unread(ctx), err
+	})
+	inWorld(t, func(w *world) {
+		h, err := runtime.Start(w.ctx(), w.rt, "a", counts, "")
+		require.NoError(t, err)
+		d, err := w.rt.Describe(w.ctx(), "a")
+		require.NoError(t, err)
+		assert.Empty(t, d.Stalled)
+		for range 2 {
+			require.NoError(t, w.rt.Signal(w.ctx(), "a", approve.With("x")))
+		}
+		n, err := h.Result(w.ctx())
+		require.NoError(t, err)
+		assert.Equal(t, 2, n)
+	}, counts)
+}
+
+func TestQueuesThatAreNotServedWait(t *testing.T) {
+	elsewhere := activity.Define("elsewhere", func(context.Context, string) (string, error) { return "done", nil }, activity.Queue("gpu"))
+	caller := calling(elsewhere)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, runtime.Config{Queues: []string{""}})
+		w.open(elsewhere, caller)
+		_, err := runtime.Start(w.ctx(), w.rt, "a", caller, "")
+		require.NoError(t, err)
+		time.Sleep(hour)
+		assert.Len(t, w.entries("a"), 2)
+		w.close()
+		w.c.Queues = []string{"gpu"}
+		w.open(elsewhere, caller)
+		out, err := runtime.Result(w.ctx(), w.rt, "a", caller)
+		require.NoError(t, err)
+		assert.Equal(t, "done", out)
+		w.close()
+	})
 }

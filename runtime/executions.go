@@ -222,6 +222,13 @@ func (s *executions) poisoned(id history.ID) (reason string, ok bool) {
 	return reason, ok
 }
 
+// taint keeps the code of an execution from being run again.
+func (s *executions) taint(id history.ID, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.poison[id] = reason
+}
+
 // heal lets the code of an execution run again: the run in which it did not come back is over.
 func (s *executions) heal(id history.ID) {
 	s.mu.Lock()

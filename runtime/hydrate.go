@@ -58,7 +58,7 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 		if tail.ID.Namespace != r.config.Namespace {
 			continue
 		}
-		r.wakes.Wake(tail.ID, tail.Wake, r.now())
+		r.wakes.WakeBy(tail.ID, tail.Wake, r.now())
 		if tail.Due || tail.Activities > 0 {
 			group.Go(func() error { return r.takeUpOne(ctx, tail.ID) })
 		}

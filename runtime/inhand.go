@@ -17,11 +17,13 @@ import (
 // inHand is a file of the attempts in hand. It is not synced: it survives the death of the process, which is when it is
 // needed, and not that of the machine. Each attempt has a slot of fixed size.
 type inHand struct {
-	file  *os.File
-	mu    sync.Mutex
-	free  []int
-	slots int
-	found []note
+	file   *os.File
+	slate  []byte // the file in memory; nil where that is not to be had
+	mu     sync.Mutex
+	free   []int
+	slots  int
+	closed bool
+	found  []note
 }
 
 const slotSize = 768
@@ -46,6 +48,9 @@ func openInHand(path string, slots int) (*inHand, error) {
 	h := &inHand{file: f, slots: slots}
 	if err := h.read(); err != nil {
 		return nil, errors.Join(fmt.Errorf("runtime: reading the file of attempts in hand: %w", err), f.Close())
+	}
+	if h.slate, err = mapFile(f, h.slots*slotSize); err != nil {
+		return nil, errors.Join(fmt.Errorf("runtime: mapping the file of attempts in hand: %w", err), f.Close())
 	}
 	return h, nil
 }
@@ -95,7 +100,7 @@ func (h *inHand) write(hand *dispatch.Hand) int {
 	slot := h.free[len(h.free)-1]
 	h.free = h.free[:len(h.free)-1]
 	h.mu.Unlock()
-	_, _ = h.file.WriteAt(append(line, '\n'), int64(slot)*slotSize) // without the note a loss is noticed as after a power cut
+	h.put(slot, append(line, '\n'))
 	return slot
 }
 
@@ -103,10 +108,30 @@ func (h *inHand) erase(slot int) {
 	if slot < 0 {
 		return
 	}
-	_, _ = h.file.WriteAt([]byte{0}, int64(slot)*slotSize)
+	h.put(slot, []byte{0})
 	h.mu.Lock()
 	h.free = append(h.free, slot)
 	h.mu.Unlock()
 }
 
-func (h *inHand) Close() error { return h.file.Close() }
+// put writes into a slot. If that fails, a loss is noticed as after a power cut.
+func (h *inHand) put(slot int, data []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return
+	}
+	if h.slate != nil {
+		copy(h.slate[slot*slotSize:], data)
+		return
+	}
+	_, _ = h.file.WriteAt(data, int64(slot)*slotSize)
+}
+
+// Close closes the file. Attempts that are left to themselves write nothing any more.
+func (h *inHand) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	return errors.Join(unmapFile(h.slate), h.file.Close())
+}

@@ -118,7 +118,7 @@ func (w *runner) machineConfig(name string, version int) (replay.Config, error) 
 		return replay.Config{}, &replay.Stalled{Reason: fmt.Sprintf("no code for workflow %s%s", name, versionText(version))}
 	}
 	return replay.Config{
-		Code: code, Namespace: w.x.id.Namespace, ID: w.x.id.Workflow, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger,
+		Code: code, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger, Pool: r.pool,
 	}, nil
 }
 
@@ -245,6 +245,14 @@ func (w *runner) noteStall(m *memory, err error) error {
 			"id", w.x.id.Workflow, "workflow", m.state.Run.Type, "reason", reason)
 	}
 	return nil
+}
+
+// unread are the signals that the code has not received, if that is known.
+func (m *memory) unread() []uint64 {
+	if m.machine == nil {
+		return nil
+	}
+	return m.machine.Unread()
 }
 
 // weight estimates the bytes that m takes.

@@ -23,7 +23,7 @@ type Handle[Out any] struct {
 // Result waits for the end. The error is a *[workflow.Error] if the execution did not complete; the end of ctx ends the
 // waiting and not the execution.
 func (h Handle[Out]) Result(ctx context.Context) (out Out, err error) {
-	return result[Out](ctx, h.rt, h.ID)
+	return result[Out](ctx, h.rt, h.ID, h.Run)
 }
 
 // Result waits for the end of an execution that was started by somebody; see [Handle.Result]. Errors: ErrNotFound too.
@@ -31,7 +31,7 @@ func Result[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return out, err
 	}
-	return result[Out](ctx, rt, id)
+	return result[Out](ctx, rt, id, "")
 }
 
 // doWithin is how long [Do] waits if ctx has no deadline.
@@ -56,8 +56,11 @@ func Do[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.Typ
 	return out, err
 }
 
-func result[Out any](ctx context.Context, rt *Runtime, id string) (out Out, err error) {
-	s, err := rt.awaitEnd(ctx, rt.id(id))
+func result[Out any](ctx context.Context, rt *Runtime, id, run string) (out Out, err error) {
+	s, err := rt.awaitEnd(ctx, rt.id(id), run)
+	if err == nil && run != "" && s.Run.ID != run { // it was closed, and another has begun
+		s, err = rt.endOf(ctx, rt.id(id), run)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -129,12 +132,27 @@ func (s *results) tell(id history.ID) {
 	delete(s.waiting, id)
 }
 
-// awaitEnd waits until no run of an execution is open.
-func (r *Runtime) awaitEnd(ctx context.Context, id history.ID) (s ended, err error) {
+// endOf reads from the log how a run ended that is not the last one.
+func (r *Runtime) endOf(ctx context.Context, id history.ID, run string) (ended, error) {
+	s := new(history.State)
+	for record, err := range r.log.Read(ctx, id, 1) {
+		if err != nil {
+			return ended{}, err
+		}
+		if s.Evolve(record.Entry); s.Run.ID == run && !s.Open() {
+			return ended{s.Status, s.Run, s.Outcome}, nil
+		}
+	}
+	return ended{}, fmt.Errorf("%w: run %s of %s", ErrNotFound, run, id.Workflow)
+}
+
+// awaitEnd waits until a run of an execution, or if none is named the one that is open, is closed.
+func (r *Runtime) awaitEnd(ctx context.Context, id history.ID, run string) (s ended, err error) {
+	over := func(s ended) bool { return s.Status&history.StatusClosed != 0 || run != "" && s.Run.ID != run }
 	for {
 		told := r.results.wait(id)
 		if known, end := r.executions.peek(id); known {
-			if end.Status&history.StatusClosed != 0 {
+			if over(end) {
 				r.results.leave(id, told)
 				return end, nil
 			}
@@ -151,7 +169,7 @@ func (r *Runtime) awaitEnd(ctx context.Context, id history.ID) (s ended, err err
 			}
 			return nil
 		}})
-		if err != nil || s.Status&history.StatusClosed != 0 {
+		if err != nil || over(s) {
 			r.results.leave(id, told)
 			return s, err
 		}

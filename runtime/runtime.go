@@ -28,6 +28,7 @@ import (
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/dispatch"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/coro"
 	"github.com/clewflow/clew/lookup"
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/store"
@@ -42,7 +43,7 @@ import (
 type Config struct {
 	Store     string        // a directory, or "memory:"; default: $CLEW_STORE, else "clew.data"
 	Namespace string        // separates those who share a store; default: $CLEW_NAMESPACE, else "default"
-	Queues    []string      // of activities that are done here; default: all
+	Queues    []string      // of activities that are done here, "" is the one of those that name none; default: all
 	Attempts  int           // activities in hand at once; default 1024
 	Memory    int           // bytes for remembered executions, estimated; default 256 MiB; Forget: none
 	Drain     time.Duration // how long attempts may go on when Run ends; default 10 s
@@ -79,6 +80,7 @@ type Runtime struct {
 	settings map[string]workflow.Settings
 
 	crew       *crew
+	pool       *coro.Pool
 	executions executions
 	results    results
 	run        sync.Mutex // held by Run
@@ -105,8 +107,8 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 	}
 	r := &Runtime{
 		config: c, logger: c.Logger, build: c.Build, started: time.Now(),
-		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts), results: results{waiting: map[history.ID][]chan struct{}{}},
-		ready: make(chan struct{}), crew: newCrew(),
+		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts, c.Queues...), results: results{waiting: map[history.ID][]chan struct{}{}},
+		ready: make(chan struct{}), crew: newCrew(), pool: coro.NewPool(maxIdle),
 	}
 	r.executions.init(c.Memory)
 	r.close = sync.OnceValue(r.shut)
@@ -214,7 +216,9 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 				errs = append(errs, commands.CheckName("the name of an activity", b.Name))
 			}
 			switch {
-			case b.External, b.Err != nil:
+			case b.Err != nil:
+			case b.External:
+				r.handlers[b.Name] = pends
 			case b.Handler == nil:
 				declared[name] = true
 			case r.handlers[b.Name] != nil:
@@ -258,6 +262,11 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 		return fmt.Errorf("runtime: the definitions are not complete:\n%w", err)
 	}
 	return nil
+}
+
+// pends is the handler of an activity that somebody outside completes.
+func pends(context.Context, history.Payload) (history.Payload, error) {
+	return history.Payload{}, activity.Pending
 }
 
 // code finds the code of a run; nil if it is not here.
@@ -323,8 +332,8 @@ func (r *Runtime) now() time.Time {
 }
 
 // Run works until ctx ends: it runs workflow code, makes attempts of activities and fires timers. Then it takes no more
-// work, lets attempts end within [Config].Drain, cancels those that do not, and returns. What was cut off is made again by
-// whoever runs next.
+// work, lets attempts end within [Config].Drain, cancels those that do not, waits as long again, and returns. What was cut off
+// is made again by whoever runs next.
 func (r *Runtime) Run(ctx context.Context) error {
 	if !r.run.TryLock() {
 		return errors.New("runtime: Run is running already, or the runtime is being closed")
@@ -375,6 +384,7 @@ func (r *Runtime) shut() error {
 	r.end()
 	r.executions.end()
 	r.crew.dismiss()
+	r.pool.Close()
 	r.own.Wait()
 	err := errors.Join(r.index.Close(), r.log.Close())
 	if r.notes != nil {

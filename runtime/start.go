@@ -22,7 +22,7 @@ type Option interface {
 // CallOption is an option of calls.
 type CallOption interface{ setCall(*callSettings) }
 
-type callSettings struct{ request, reason, run string }
+type callSettings struct{ request, reason string }
 
 type (
 	startOption  func(*workflow.Settings)
@@ -124,11 +124,11 @@ func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, i
 	}
 	a, err := r.do(ctx, r.id(id), &call{
 		command: commands.Start{
-			Run: r.newID(), Type: b.Name, Version: s.Version, Input: input, Seed: r.dice.seed(), Origin: history.Origin{Kind: "client"},
+			ID: r.id(id), Run: r.newID(), Type: b.Name, Version: s.Version, Input: input, Seed: r.dice.seed(), Origin: history.Origin{Kind: "client"},
 			After: s.After, At: s.At, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID, Memo: memo,
 			IfRunning: s.IfRunning, IfClosed: s.IfClosed,
 		},
-		by: history.Client, request: s.RequestID,
+		by: history.Client, request: s.RequestID, named: s.RequestID != "",
 	})
 	return a.run, err
 }
@@ -156,10 +156,11 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 	if err := checkRequest(s.request); err != nil {
 		return err
 	}
-	if s.request == "" {
+	named := s.request != ""
+	if !named {
 		s.request = r.newID()
 	}
-	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request})
+	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named})
 	return err
 }
 

@@ -82,8 +82,8 @@ func (r *Runtime) lookThrough(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !tail.Wake.IsZero() && tail.ID.Namespace == r.config.Namespace {
-			r.wakes.Wake(tail.ID, tail.Wake, r.now())
+		if tail.ID.Namespace == r.config.Namespace {
+			r.wakes.WakeBy(tail.ID, tail.Wake, r.now())
 		}
 	}
 	return nil

@@ -40,24 +40,22 @@ func (r *Runtime) watch(ctx context.Context) {
 func (r *Runtime) abandon(x *execution, began int64) {
 	stack := stackOfCode()
 	reason := fmt.Sprintf("the code has run for more than %s without waiting: it loops, or blocks on something outside of clew", r.config.Watchdog)
-	x.mu.Lock()
-	stuck := x.turn.Load() == began && x.runner != nil
-	x.mu.Unlock()
-	if stuck {
+	if r.giveUp(x, began, reason+"\n"+stack) {
 		r.logger.Error("workflow code does not come back and is left to itself", "id", x.id.Workflow, "stack", stack)
-		r.giveUp(x, reason+"\n"+stack)
 	}
 }
 
 // giveUp takes an execution out of the hands of a runner that does not come back, and gives it to another. The calls that
-// were under way are made again, without the code.
-func (r *Runtime) giveUp(x *execution, reason string) {
-	r.abandoned.Add(1)
-	r.executions.mu.Lock()
-	r.executions.poison[x.id] = reason
-	r.executions.mu.Unlock()
+// were under way are made again, without the code. It reports false if the code has come back since the turn that it is
+// given up for.
+func (r *Runtime) giveUp(x *execution, turn int64, reason string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.runner == nil || x.turn.Load() != turn {
+		return false
+	}
+	r.abandoned.Add(1)
+	r.executions.taint(x.id, reason)
 	if m := x.known; m != nil && m.machine != nil {
 		m.machine.Fence()
 	}
@@ -66,6 +64,7 @@ func (r *Runtime) giveUp(x *execution, reason string) {
 	w := &runner{x}
 	x.runner = w
 	go w.work()
+	return true
 }
 
 // stackOfCode returns the stacks of goroutines that run workflow code now.

@@ -35,6 +35,10 @@ func NewAgenda[K comparable]() *Agenda[K] {
 func (a *Agenda[K]) Set(k K, due time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.set(k, due)
+}
+
+func (a *Agenda[K]) set(k K, due time.Time) {
 	i, ok := a.place[k]
 	if ok {
 		a.heap[i].due = due
@@ -56,6 +60,15 @@ func (a *Agenda[K]) tell() {
 	select {
 	case a.earlier <- struct{}{}:
 	default:
+	}
+}
+
+// Sooner puts k down for a moment, unless it is down for an earlier one.
+func (a *Agenda[K]) Sooner(k K, due time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if i, ok := a.place[k]; !ok || due.Before(a.heap[i].due) {
+		a.set(k, due)
 	}
 }
 

@@ -28,12 +28,7 @@ func (w *Wakes) Wake(id history.ID, due, now time.Time) {
 		w.Drop(id)
 	case w.horizon > 0 && due.Sub(now) > w.horizon:
 		w.Drop(id)
-		w.mu.Lock()
-		if w.far.IsZero() || due.Before(w.far) {
-			w.far = due
-			w.tell()
-		}
-		w.mu.Unlock()
+		w.leave(due)
 	default:
 		w.Set(id, due)
 	}
@@ -47,6 +42,28 @@ func (w *Wakes) Look() time.Time {
 		return time.Time{}
 	}
 	return w.far.Add(-w.horizon / 2)
+}
+
+// WakeBy makes sure that id is woken at a moment or before; zero is no moment. It is for those who know how things stood
+// a while ago: what is down for id already may be newer and is kept if it is earlier.
+func (w *Wakes) WakeBy(id history.ID, due, now time.Time) {
+	switch {
+	case due.IsZero():
+	case w.horizon > 0 && due.Sub(now) > w.horizon:
+		w.leave(due)
+	default:
+		w.Sooner(id, due)
+	}
+}
+
+// leave leaves a moment to the log.
+func (w *Wakes) leave(due time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.far.IsZero() || due.Before(w.far) {
+		w.far = due
+		w.tell()
+	}
 }
 
 // Earlier receives when the first moment, or that of [Wakes.Look], may have become an earlier one.

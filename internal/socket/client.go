@@ -75,6 +75,9 @@ func (c *Client[D]) History(ctx context.Context, id history.ID) iter.Seq2[histor
 					yield(history.Entry{}, err)
 				}
 				return
+			case err != nil && ctx.Err() != nil:
+				yield(history.Entry{}, ctx.Err())
+				return
 			case err != nil:
 				yield(history.Entry{}, interrupted(err))
 				return
@@ -105,7 +108,7 @@ func endOf(trailer string) error {
 }
 
 func interrupted(err error) error {
-	return fmt.Errorf("socket: the process that has the store open does not answer any more; ask again: %w", err)
+	return fmt.Errorf("%w: %w", ErrInterrupted, err)
 }
 
 // send asks and returns an answer that is not a refusal.

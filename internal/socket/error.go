@@ -13,6 +13,9 @@ import (
 	"github.com/clewflow/clew/store"
 )
 
+// ErrInterrupted says that the process which was asked ends, or has ended. Ask whoever has the store open now.
+var ErrInterrupted = errors.New("socket: the process that has the store open does not answer any more; ask again")
+
 // codes are the errors that are known on both sides.
 var codes = []struct {
 	code     string
@@ -26,6 +29,7 @@ var codes = []struct {
 	{"unavailable", store.ErrUnavailable},
 	{"closed", store.ErrClosed},
 	{"closed", context.Canceled},
+	{"closed", ErrInterrupted},
 }
 
 // failure is an error of the other side.

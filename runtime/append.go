@@ -1,0 +1,90 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store"
+)
+
+// append makes what is pending durable, in one append unless it is too much for one.
+func (w *runner) append(m *memory) error {
+	for rest := m.pending; len(rest) > 0; {
+		n := piece(rest)
+		tail := m.tail(w.x.id)
+		if n < len(rest) { // more follows: whoever remembers the execution now has something to do
+			last := rest[n-1]
+			tail = &store.Tail{ID: w.x.id, Began: began(m, rest[:n]), Seq: last.Seq, Hash: last.Hash, Due: true}
+		}
+		if err := w.appendPiece(tail, rest[:n]); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// began is the Seq of the Started of the run that is open after entries.
+func began(m *memory, entries []history.Entry) uint64 {
+	for i := len(entries) - 1; i >= 0; i-- {
+		if _, ok := entries[i].Event.(*history.Started); ok {
+			return entries[i].Seq
+		}
+	}
+	return m.began
+}
+
+// maxPiece is how much goes into one append, unless it is one entry.
+const maxPiece = 8 << 20
+
+// piece is how many of the entries go into one append. A run's end and the beginning of the next are never parted.
+func piece(entries []history.Entry) int {
+	size := 0
+	for i, e := range entries {
+		size += e.Size()
+		_, begins := e.Event.(*history.Started)
+		if i > 0 && size > maxPiece && !begins {
+			return i
+		}
+	}
+	return len(entries)
+}
+
+// appendPiece appends entries. An unknown outcome is asked for again, with the same entries at the same place, until the
+// answer is definite.
+func (w *runner) appendPiece(tail *store.Tail, entries []history.Entry) error {
+	r, delay := w.x.rt, time.Millisecond
+	for {
+		var err error
+		ctx := context.WithoutCancel(r.ctx) // what is under way is not given up
+		if r.tails != nil {
+			err = r.tails.AppendTail(ctx, w.x.id, tail, entries...)
+		} else {
+			err = r.log.Append(ctx, w.x.id, entries...)
+		}
+		if errors.Is(err, store.ErrTooLarge) {
+			return fmt.Errorf("%w: %w", ErrTooLarge, err)
+		}
+		if !errors.Is(err, store.ErrUnknownOutcome) {
+			return err
+		}
+		r.logger.Warn("an append has an unknown outcome and is repeated", "id", w.x.id.Workflow, "error", err)
+		if !sleep(r.ctx, delay) {
+			return ErrClosed
+		}
+		delay = min(2*delay, time.Second)
+	}
+}
+
+func (m *memory) tail(id history.ID) *store.Tail {
+	s := m.state
+	if !s.Open() {
+		return nil
+	}
+	return &store.Tail{
+		ID: id, Began: s.Run.Began, Seq: s.Seq, Hash: s.Hash, Wake: s.Wake(), Due: s.Due() || s.Stall != nil, Activities: len(s.Activities),
+	}
+}

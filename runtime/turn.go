@@ -1,0 +1,285 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/replay"
+)
+
+// turns handles calls in memory, until all are handled or enough is to be appended.
+func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) {
+	code := w.x.rt.working.Load()
+	if m.state == nil && first && starts(calls[0]) {
+		m.state, m.guessed = new(history.State), true
+	}
+	for _, c := range calls {
+		code = code || c.code
+	}
+	if err := w.remember(m, code); err != nil {
+		return 0, err
+	}
+	if w.x.rt.working.Load() {
+		if err := w.catchUp(m); err != nil {
+			return 0, err
+		}
+	}
+	size := 0
+	m.began = m.state.Run.Began
+	for _, c := range calls {
+		if c.code && n > 0 && m.machine == nil && m.stall == nil {
+			break // the run has just been closed, and its code stopped: it is remembered for the next batch
+		}
+		before := len(m.pending)
+		if err := w.turn(m, c); err != nil {
+			return 0, err
+		}
+		n++
+		for _, e := range m.pending[before:] {
+			size += e.Size()
+		}
+		if len(m.pending) >= maxEntries || size >= maxBytes {
+			break
+		}
+	}
+	return n, nil
+}
+
+// starts reports whether a call most likely begins a history. Then that is taken for granted: if it is wrong, the append
+// conflicts and the calls are handled again.
+func starts(c *call) bool {
+	s, ok := c.command.(commands.Start)
+	return ok && s.IfRunning == commands.Refuse && s.IfClosed == commands.Allow
+}
+
+// turn handles one call.
+func (w *runner) turn(m *memory, c *call) error {
+	c.answer = answer{run: m.state.Run.ID}
+	if c.look != nil {
+		return w.look(m, c)
+	}
+	again, err := w.requested(m, c)
+	if err != nil {
+		return err
+	}
+	if again {
+		c.answer.nothing = true
+		return nil
+	}
+	command := c.command
+	for first := true; ; first = false {
+		command = w.informed(m, command)
+		events, err := commands.Decide(m.state, command, w.x.rt.now())
+		if err != nil {
+			c.answer.err = err
+			return nil
+		}
+		if len(events) == 0 {
+			c.answer.nothing = first
+			return nil
+		}
+		for _, e := range events {
+			if err := w.record(m, e, c.by, c.request); err != nil {
+				return err
+			}
+		}
+		c.answer.run = m.state.Run.ID
+		if _, again := command.(commands.Wake); !again || len(m.pending) >= maxEntries {
+			return nil
+		}
+	}
+}
+
+// requested reports whether a request was made before, and answers it with the run that it took effect in. One with an id
+// that the caller chose may have been made in a run before the current one.
+func (w *runner) requested(m *memory, c *call) (bool, error) {
+	if _, again := m.state.Requested(c.request); again || !c.named || m.state.Run.Began <= 1 {
+		return again, nil
+	}
+	s := new(history.State)
+	for record, err := range w.x.rt.log.Read(w.x.rt.ctx, w.x.id, 1) {
+		if err != nil {
+			return false, fmt.Errorf("runtime: looking for request %q: %w", c.request, err)
+		}
+		if s.Evolve(record.Entry); record.Entry.Request == c.request {
+			c.answer.run = s.Run.ID
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (w *runner) look(m *memory, c *call) error {
+	if c.code && m.machine == nil && m.stall != nil {
+		c.answer.err = fmt.Errorf("%w: %w", ErrStalled, m.stall)
+		return nil
+	}
+	w.x.turn.Store(w.x.rt.tick.Load())
+	err := c.look(m)
+	w.x.turn.Store(0)
+	if w.givenUp() {
+		return errGivenUp
+	}
+	c.answer.err = err
+	return nil
+}
+
+// informed adds what only those know who run the code and hold the attempts.
+func (w *runner) informed(m *memory, c commands.Command) commands.Command {
+	newest := func(a *commands.Attempt) {
+		a.Newest = w.x.rt.queue.Newest(w.x.key(a.Step))
+	}
+	switch c := c.(type) {
+	case commands.Signal:
+		c.Unread = m.state.Run.Signals
+		if m.machine != nil {
+			c.Unread = m.machine.UnreadCount()
+		}
+		return c
+	case commands.Terminate:
+		c.Unread = m.unread()
+		return c
+	case commands.Start:
+		c.Unread = m.unread()
+		return c
+	case commands.Wake:
+		c.Overdue, c.Dice = w.x.rt.queue.Facts(w.x.id), luck(m.state.Hash)
+		c.Unread = m.unread()
+		return c
+	case commands.CompleteActivity:
+		newest(&c.Attempt)
+		return c
+	case commands.FailActivity:
+		c.Dice = luck(m.state.Hash)
+		newest(&c.Attempt)
+		return c
+	}
+	return c
+}
+
+// record makes an event the next entry, tells the code if it is an input, and makes what the code asks in answer the
+// entries after it.
+func (w *runner) record(m *memory, event history.Event, by history.Actor, request string) error {
+	if _, begins := event.(*history.Started); begins {
+		w.begin(m, event.(*history.Started))
+	}
+	e := w.entry(m, event, by)
+	e.Request = request
+	if m.machine == nil || event.Role() != history.Input {
+		w.push(m, e)
+		if _, begins := event.(*history.Started); begins {
+			return w.observed(m, m.stall)
+		}
+		if m.machine != nil {
+			return w.observed(m, m.machine.Observe(&e, m.state.Bytes))
+		}
+		return nil
+	}
+	err := w.tell(m, &e)
+	if errors.Is(err, errGivenUp) {
+		return err
+	}
+	if err != nil {
+		w.push(m, e)
+		return w.observed(m, err)
+	}
+	asks := m.machine.Asks()
+	if len(asks) == 0 {
+		e.Told = e.Seq
+	}
+	w.push(m, e)
+	if err := w.answers(m, asks, e.Seq); err != nil {
+		return err
+	}
+	return w.deadlock(m)
+}
+
+var errGivenUp = errors.New("runtime: given up")
+
+// tell shows an input to the machine, under the eyes of the watchdog.
+func (w *runner) tell(m *memory, e *history.Entry) error {
+	bytes := m.state.Bytes
+	if _, begins := e.Event.(*history.Started); begins {
+		bytes = 0 // what was before is another run's
+	}
+	w.x.turn.Store(w.x.rt.tick.Load())
+	err := m.machine.Observe(e, bytes)
+	w.x.turn.Store(0)
+	if w.givenUp() {
+		return errGivenUp
+	}
+	return err
+}
+
+func (w *runner) givenUp() bool {
+	w.x.mu.Lock()
+	defer w.x.mu.Unlock()
+	return w.x.runner != w
+}
+
+// answers records what the code asks. The last ask in answer to an input carries the mark that the input has been told;
+// told is the input of the last one.
+func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
+	for i, a := range asks {
+		events, err := commands.Decide(m.state, a.Command, w.x.rt.now())
+		if err != nil || len(events) != 1 {
+			return w.observed(m, fmt.Errorf("clew: a bug: the code asks for %T, and what follows is %d events, %v", a.Command, len(events), err))
+		}
+		e := w.entry(m, events[0], history.Code)
+		switch {
+		case i == len(asks)-1:
+			e.Told = told
+		case asks[i+1].Input != a.Input:
+			e.Told = a.Input
+		}
+		w.push(m, e)
+		if m.machine == nil { // that was the end
+			return nil
+		}
+		if err := m.machine.Observe(&e, m.state.Bytes); err != nil {
+			return w.observed(m, err)
+		}
+	}
+	return nil
+}
+
+// deadlock notes that nothing can ever wake the code. The machine stays: somebody may still cancel.
+func (w *runner) deadlock(m *memory) error {
+	if m.machine == nil {
+		return nil
+	}
+	if err := m.machine.Deadlock(); err != nil {
+		return w.noteStall(m, err)
+	}
+	return nil
+}
+
+// entry makes an event the next entry, not yet sealed.
+func (w *runner) entry(m *memory, event history.Event, by history.Actor) history.Entry {
+	at := w.x.rt.now()
+	if at.Before(m.state.At) {
+		at = m.state.At
+	}
+	e := history.Entry{Seq: m.state.Seq + 1, At: at, By: by, Event: event}
+	if m.state.Build != w.x.rt.build {
+		e.Build = w.x.rt.build
+	}
+	return e
+}
+
+// push seals an entry and folds it.
+func (w *runner) push(m *memory, e history.Entry) {
+	history.Seal(m.state.Hash, &e)
+	m.state.Evolve(e)
+	m.pending = append(m.pending, e)
+	if m.state.Open() {
+		return
+	}
+	w.x.rt.executions.heal(w.x.id)
+	if m.machine != nil {
+		m.machine.Stop()
+		m.machine = nil
+	}
+}
