@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 const (
-	maxAppend = 16 << 20 // bytes of one append
+	maxAppend = 64 << 20 // bytes of one append
 	maxGroup  = 4 << 20  // bytes of a group, unless it is one append
 	settled   = 100 * time.Millisecond
 )
@@ -159,12 +160,15 @@ func (l *Log) commit() {
 		case <-timer.C:
 			l.settle()
 		}
+		// Those who are about to append do so first: the busier the process, the larger the group.
+		goruntime.Gosched()
 		for waiting = l.queue.take(waiting); len(waiting) > 0; waiting = l.queue.take(waiting) {
 			if l.db.failed() != nil {
 				waiting = l.recover(waiting)
 				break
 			}
 			waiting = l.group(waiting)
+			goruntime.Gosched()
 		}
 		timer.Reset(l.pause())
 	}
