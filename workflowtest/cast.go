@@ -1,0 +1,276 @@
+package workflowtest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
+)
+
+// place names an attempt.
+type place struct {
+	execution, run string
+	step           uint64
+	number         int
+}
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(p.execution, q.execution), cmp.Compare(p.run, q.run), cmp.Compare(p.step, q.step), cmp.Compare(p.number, q.number))
+}
+
+// recording is what attempts did, each time they were made.
+type recording map[place][]*making
+
+// making is one time that an attempt was made.
+type making struct {
+	beats  []beat
+	took   time.Duration
+	cut    bool // its context had ended before it did
+	result history.Payload
+	err    error
+	begun  time.Time
+}
+
+type beat struct {
+	after      time.Duration
+	checkpoint history.Payload
+}
+
+// cast makes the attempts, one at a time: each begins and ends when the main goroutine says so, in the order of steps.
+type cast struct {
+	news chan struct{}
+	back recording // to be played; nil: make them
+
+	mu       sync.Mutex
+	doors    []*door
+	making   map[*attempt]bool
+	tokens   map[place]string
+	recorded recording
+}
+
+// door is where an attempt waits to begin or to end.
+type door struct {
+	place   place
+	leaving bool
+	open    chan struct{}
+}
+
+// attempt is an attempt that is being made.
+type attempt struct {
+	place place
+	name  string
+	input history.Payload
+	limit time.Duration // of silence
+}
+
+type attemptKey struct{}
+
+func attemptOf(ctx context.Context) *attempt { return ctx.Value(attemptKey{}).(*attempt) }
+
+func (c *cast) init(back recording) {
+	c.news, c.back = make(chan struct{}, 1), back
+	c.making, c.tokens, c.recorded = map[*attempt]bool{}, map[place]string{}, recording{}
+}
+
+// around makes a handler one of the cast.
+func (c *cast) around(w *World) func(activity.Handler) activity.Handler {
+	return func(body activity.Handler) activity.Handler {
+		return func(ctx context.Context, input history.Payload) (history.Payload, error) {
+			info := activity.Info(ctx)
+			a := &attempt{
+				place: place{info.Execution, info.Run, info.Step, info.Number}, name: info.Activity, input: input, limit: w.heartbeat(info),
+			}
+			m, n := c.enter(ctx, a)
+			defer c.leave(a)
+			switch back := c.back.of(a.place, n); {
+			case ctx.Err() != nil: // it died at the door
+				m.err = context.Cause(ctx)
+			case back != nil:
+				back.play(ctx, m)
+			default:
+				m.make(context.WithValue(ctx, attemptKey{}, a), body, input)
+			}
+			m.took, m.cut = time.Since(m.begun), ctx.Err() != nil
+			c.wait(ctx, a, true)
+			return m.result, m.err
+		}
+	}
+}
+
+// enter waits until the attempt may begin. It returns where to note what is done, and how often it was made before.
+func (c *cast) enter(ctx context.Context, a *attempt) (m *making, n int) {
+	m = &making{}
+	c.mu.Lock()
+	c.making[a] = true
+	c.tokens[a.place] = activity.Token(ctx)
+	n = len(c.recorded[a.place])
+	c.recorded[a.place] = append(c.recorded[a.place], m)
+	c.mu.Unlock()
+	c.wait(ctx, a, false)
+	m.begun = time.Now()
+	return m, n
+}
+
+func (c *cast) leave(a *attempt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.making, a)
+	c.tell()
+}
+
+func (c *cast) wait(ctx context.Context, a *attempt, leaving bool) {
+	d := &door{a.place, leaving, make(chan struct{})}
+	c.mu.Lock()
+	c.doors = append(c.doors, d)
+	c.tell()
+	c.mu.Unlock()
+	select {
+	case <-d.open:
+	case <-ctx.Done():
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.doors = slices.DeleteFunc(c.doors, func(other *door) bool { return other == d })
+	}
+}
+
+// tell wakes the main goroutine. The caller holds c.mu.
+func (c *cast) tell() {
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+// step lets one attempt begin or end; false if none waits to.
+func (c *cast) step() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.doors) == 0 {
+		return false
+	}
+	next := slices.MinFunc(c.doors, func(a, b *door) int {
+		if a.leaving != b.leaving {
+			if a.leaving {
+				return -1
+			}
+			return 1
+		}
+		return a.place.compare(b.place)
+	})
+	c.doors = slices.DeleteFunc(c.doors, func(d *door) bool { return d == next })
+	close(next.open)
+	return true
+}
+
+// busy reports whether attempts are being made.
+func (c *cast) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.making) > 0
+}
+
+// left names the attempts that are being made.
+func (c *cast) left() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []string
+	for _, a := range slices.SortedFunc(maps.Keys(c.making), func(a, b *attempt) int { return a.place.compare(b.place) }) {
+		all = append(all, fmt.Sprintf("%s (step %d, attempt %d)", a.name, a.place.step, a.place.number))
+	}
+	return strings.Join(all, ", ")
+}
+
+func (c *cast) token(p place) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tokens[p]
+}
+
+// of is what an attempt did when it was made for the n-th time, from 0; nil if that is not recorded.
+func (r recording) of(p place, n int) *making {
+	if made := r[p]; n < len(made) {
+		return made[n]
+	}
+	return nil
+}
+
+// make makes an attempt. A panic is recorded without its stack, which is not the same everywhere.
+func (m *making) make(ctx context.Context, body activity.Handler, input history.Payload) {
+	hand := &activity.Hand{
+		Attempt: activity.Info(ctx),
+		Beat: func(checkpoint history.Payload) error {
+			m.beats = append(m.beats, beat{time.Since(m.begun), checkpoint})
+			return send(ctx, checkpoint)
+		},
+		Checkpoint: func() history.Payload {
+			raw, ok := activity.Checkpoint[json.RawMessage](ctx)
+			if !ok {
+				return history.Payload{}
+			}
+			return history.JSON(raw)
+		},
+		Token: func() string { return activity.Token(ctx) },
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			m.result, m.err = history.Payload{}, &activity.PanicError{Message: fmt.Sprint(v)}
+		}
+	}()
+	m.result, m.err = body(activity.WithHand(ctx, hand), input)
+}
+
+// send sends a heartbeat with a checkpoint that is encoded already.
+func send(ctx context.Context, checkpoint history.Payload) error {
+	if checkpoint.Absent() {
+		return activity.Heartbeat(ctx, nil)
+	}
+	return activity.Heartbeat(ctx, json.RawMessage(checkpoint.Data))
+}
+
+// play does what was recorded, at the same moments, and notes it in m.
+func (r *making) play(ctx context.Context, m *making) {
+	m.beats, m.result, m.err = r.beats, r.result, r.err
+	for _, b := range r.beats {
+		if time.Sleep(b.after - time.Since(m.begun)); ctx.Err() == nil {
+			_ = send(ctx, b.checkpoint) // its answer was considered when it was recorded
+		}
+	}
+	if r.cut {
+		<-ctx.Done()
+	}
+	time.Sleep(r.took - time.Since(m.begun))
+}
+
+// live lets d pass, with signs of life.
+func (a *attempt) live(ctx context.Context, d time.Duration) error {
+	every := d
+	if a.limit > 0 {
+		every = min(d, a.limit/2)
+	}
+	for until := time.Now().Add(d); ; {
+		left := time.Until(until)
+		if left <= 0 {
+			return nil
+		}
+		timer := time.NewTimer(min(left, every))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		if a.limit > 0 {
+			if err := activity.Heartbeat(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}
+}
