@@ -1,0 +1,159 @@
+// Command clew reads the store of a clew runtime: it lists executions, shows their histories, says why they wait or how
+// they ended, exports them, and verifies that nothing was changed. See "clew help".
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	signal.Ignore(syscall.SIGPIPE) // a reader that has seen enough is met as an error of writing, and the store is closed
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// What the process returns.
+const (
+	succeeded = 0
+	failed    = 1
+	misused   = 2
+)
+
+// run runs the command that args name, and returns what the process returns.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	cmd := root()
+	out := bufio.NewWriterSize(stdout, 64<<10)
+	cmd.SetArgs(append([]string{}, args...)) // none are nil to cobra, which then takes those of the process
+	cmd.SetOut(out)
+	cmd.SetErr(stderr)
+	err := cmd.ExecuteContext(ctx)
+	if flushed := out.Flush(); err == nil {
+		err = flushed
+	}
+	wrong := (*usageError)(nil)
+	switch {
+	case err == nil, errors.Is(err, syscall.EPIPE):
+		return succeeded
+	case errors.As(err, &wrong):
+		fmt.Fprintf(stderr, "clew: %s\nusage: %s; see \"%s --help\"\n", oneLine(wrong.Error()), wrong.cmd.UseLine(), wrong.cmd.CommandPath())
+		return misused
+	case errors.Is(err, errReported):
+		return failed
+	case ctx.Err() != nil:
+		fmt.Fprintln(stderr, "clew: interrupted")
+		return failed
+	}
+	fmt.Fprintf(stderr, "clew: %s\n", oneLine(strings.TrimPrefix(err.Error(), "clew: ")))
+	return failed
+}
+
+// errReported ends a command that has said what is wrong, as part of its output.
+var errReported = errors.New("reported")
+
+// usageError says that a command was called wrongly.
+type usageError struct {
+	error
+	cmd *cobra.Command
+}
+
+func (e *usageError) Unwrap() error { return e.error }
+
+// root is the whole tool.
+func root() *cobra.Command {
+	s := &site{}
+	cmd := &cobra.Command{
+		Use:   "clew COMMAND",
+		Short: "Read the store of a clew runtime",
+		Long: `clew reads the store of a clew runtime: it lists executions, shows their histories, says why they
+wait or how they ended, exports them, and verifies that nothing was changed. It changes nothing.
+
+The store is a directory. If a process has it open, that process is asked, through the socket clew.sock
+in the directory; else the directory is opened. While clew has it open nobody else can, so a process
+that starts meanwhile may have to try again.
+
+The exit status is 0 for success, 1 for an error or something bad that was found, 2 for wrong use.`,
+		Example: `  clew ls --status open --since 1h
+  clew why order-17
+  clew show order-17 --payloads
+  clew export order-17 -o order-17.jsonl
+  clew verify --dir /var/lib/shop/clew.data`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("there is no command %q", args[0])
+			}
+			return nil
+		},
+		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors:         true,
+		SilenceUsage:          true,
+		DisableFlagsInUseLine: true,
+		CompletionOptions:     cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	// A command that can be run and has others below is shown with two ways to use it; here they are the same.
+	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]{{end}}", "", 1))
+	cmd.SetHelpCommand(help(cmd))
+	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "directory of the store; default: $CLEW_STORE, else clew.data")
+	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
+	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), benchCommand(), version()} {
+		cmd.AddCommand(c)
+	}
+	for _, c := range append(cmd.Commands(), cmd) {
+		if check := c.Args; check != nil {
+			c.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return &usageError{err, cmd}
+				}
+				return nil
+			}
+		}
+	}
+	return cmd
+}
+
+// help is a help command that does not take a wrong name for a question.
+func help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Explain a command, with examples",
+		Example: "  clew help show",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return &usageError{fmt.Errorf("there is no command %q", strings.Join(args, " ")), cmd}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// oneID is the arguments of commands about one execution.
+func oneID(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("the id of an execution is missing")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("one id is expected, not %d", len(args))
+}
+
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is too much", args[0])
+	}
+	return nil
+}

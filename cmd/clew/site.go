@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/socket"
+	"github.com/clewflow/clew/query"
+	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store"
+)
+
+// A site is where executions are.
+type site struct{ dir, namespace string }
+
+// executions are those of a site. It is the same to the commands whether another process has the site open, and whether it
+// is always the same one.
+type executions struct {
+	source    socket.Executions[runtime.Description]
+	served    bool // by another process
+	namespace string
+	close     func() error
+	reopen    func() (*executions, error)
+}
+
+func (e *executions) id(workflow string) history.ID {
+	return history.ID{Namespace: e.namespace, Workflow: workflow}
+}
+
+// patience is how long a site may be in use by somebody who does not answer: who opens or closes it does so soon.
+var patience = 5 * time.Second
+
+// open opens the directory, or finds the process that has it open.
+func (s *site) open(cmd *cobra.Command) (*executions, error) {
+	dir, namespace := fallback(s.dir, "CLEW_STORE", "clew.data"), fallback(s.namespace, "CLEW_NAMESPACE", "default")
+	if err := check(dir); err != nil {
+		return nil, err
+	}
+	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+	return open(cmd.Context(), runtime.Config{Store: dir, Namespace: namespace, Logger: logger})
+}
+
+func open(ctx context.Context, c runtime.Config) (*executions, error) {
+	e := &executions{namespace: c.Namespace, reopen: func() (*executions, error) { return open(ctx, c) }}
+	for began := time.Now(); ; {
+		rt, err := runtime.Open(ctx, c)
+		if err == nil {
+			e.source, e.close = direct{rt}, rt.Close
+			return e, nil
+		}
+		if !errors.Is(err, store.ErrInUse) {
+			return nil, fmt.Errorf("opening the store %s: %w", c.Store, err)
+		}
+		client, missing := socket.Dial[runtime.Description](ctx, c.Store)
+		if missing == nil {
+			e.source, e.served, e.close = client, true, client.Close
+			return e, nil
+		}
+		if time.Since(began) > patience {
+			return nil, fmt.Errorf("the store %s is in use by another process, which does not answer on its socket; ask again on the machine and as the user of that process, or when it has ended (%w)", c.Store, missing)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// retries bounds how often another process is looked for when the one that was asked has ended. The usual case is another
+// clew, which ends soon.
+const retries = 20
+
+// try asks, and asks anew when the process that was asked has ended.
+func (e *executions) try(ask func() error) error {
+	for n := 0; ; n++ {
+		err := ask()
+		if !errors.Is(err, socket.ErrInterrupted) || n == retries {
+			return err
+		}
+		next, failed := e.reopen()
+		if failed != nil {
+			return failed
+		}
+		_ = e.close() // of a connection with nobody
+		*e = *next
+	}
+}
+
+// FindPage is that of [socket.Executions], as are the others.
+func (e *executions) FindPage(ctx context.Context, q query.Query) (page query.Page, err error) {
+	err = e.try(func() (err error) {
+		page, err = e.source.FindPage(ctx, q)
+		return err
+	})
+	return page, err
+}
+
+func (e *executions) Describe(ctx context.Context, id history.ID) (d runtime.Description, err error) {
+	err = e.try(func() (err error) {
+		d, err = e.source.Describe(ctx, id)
+		return err
+	})
+	return d, err
+}
+
+func (e *executions) History(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {
+	return func(yield func(history.Entry, error) bool) {
+		seen, left := 0, false
+		err := e.try(func() error {
+			n := 0
+			for entry, err := range e.source.History(ctx, id) {
+				if err != nil {
+					return err
+				}
+				if n++; n <= seen {
+					continue
+				}
+				seen = n
+				if left = !yield(entry, nil); left {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !left {
+			yield(history.Entry{}, err)
+		}
+	}
+}
+
+func fallback(value, variable, otherwise string) string {
+	if value == "" {
+		value = os.Getenv(variable)
+	}
+	if value == "" {
+		value = otherwise
+	}
+	return value
+}
+
+// check refuses what is no store before anything is created there.
+func check(dir string) error {
+	if dir == "memory:" || strings.Contains(dir, "://") {
+		return fmt.Errorf("the store %s cannot be read from here, want a directory; give it with --dir", dir)
+	}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no directory %s, want that of a store; give it with --dir or CLEW_STORE", dir)
+	case err != nil:
+		return fmt.Errorf("looking for the store: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("%s is a file, want the directory of a store; give it with --dir or CLEW_STORE", dir)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "log")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the directory %s holds no store; give that of a store with --dir or CLEW_STORE", dir)
+	} else if err != nil {
+		return fmt.Errorf("looking for the store: %w", err)
+	}
+	return nil
+}
+
+// direct is a runtime of this process that only reads.
+type direct struct{ rt *runtime.Runtime }
+
+func (d direct) FindPage(ctx context.Context, q query.Query) (query.Page, error) {
+	return d.rt.FindPage(ctx, q)
+}
+
+func (d direct) Describe(ctx context.Context, id history.ID) (runtime.Description, error) {
+	return d.rt.Describe(ctx, id.Workflow)
+}
+
+func (d direct) History(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {
+	return d.rt.History(ctx, id.Workflow)
+}
+
+// find yields the runs that a query asks for, up to most; 0: all.
+func (e *executions) find(ctx context.Context, q query.Query, most int) iter.Seq2[query.Row, error] {
+	return func(yield func(query.Row, error) bool) {
+		q.Namespace = e.namespace
+		for n := 0; ; {
+			q.Limit = query.MaxLimit
+			if most > 0 {
+				q.Limit = min(q.Limit, most-n)
+			}
+			page, err := e.FindPage(ctx, q)
+			if err != nil {
+				yield(query.Row{}, err)
+				return
+			}
+			for _, row := range page.Rows {
+				if !yield(row, nil) {
+					return
+				}
+			}
+			n += len(page.Rows)
+			if q.After = page.Next; page.Next == "" || n == most {
+				return
+			}
+		}
+	}
+}
+
+// ids yields the ids of all executions, in order.
+func (e *executions) ids(ctx context.Context) iter.Seq2[history.ID, error] {
+	return func(yield func(history.ID, error) bool) {
+		last := ""
+		for row, err := range e.find(ctx, query.Query{Order: "id"}, 0) {
+			if err == nil && row.ID == last {
+				continue // an earlier run
+			}
+			last = row.ID
+			if !yield(e.id(row.ID), err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// run reads all entries of the run with a number, or of the last one if it is 0.
+func (e *executions) run(ctx context.Context, workflow string, number uint64) ([]history.Entry, error) {
+	var run []history.Entry
+	for entry, err := range e.History(ctx, e.id(workflow)) {
+		if err != nil {
+			return nil, err
+		}
+		if started, ok := entry.Event.(*history.Started); ok {
+			if number > 0 && len(run) > 0 {
+				break
+			}
+			run = run[:0]
+			if number > 0 && started.Number != number {
+				continue
+			}
+		} else if number > 0 && len(run) == 0 {
+			continue
+		}
+		run = append(run, entry)
+	}
+	if len(run) == 0 {
+		return nil, fmt.Errorf("the execution %s has no run %d; see \"clew ls --id %s\"", workflow, number, workflow)
+	}
+	return run, nil
+}
