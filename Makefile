@@ -1,0 +1,22 @@
+.PHONY: help test race lint fuzz sim bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+
+test: ## all tests
+	go test ./...
+
+race: ## all tests but the long process test, with the race detector and in random order
+	.ci/run race
+
+lint: ## gofmt, go vet, staticcheck
+	.ci/run lint
+
+fuzz: ## short fuzz runs
+	.ci/run fuzz
+
+sim: ## a process that is killed again and again, watched from outside
+	.ci/run witness
+
+bench: ## clew on this disk, beside what the disk can do
+	go run ./cmd/clew bench noop --n 50000 --in-flight 1000

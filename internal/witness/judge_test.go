@@ -1,0 +1,177 @@
+package witness
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
+	"github.com/clewflow/clew/replay"
+	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store/pebble"
+	"github.com/clewflow/clew/workflow"
+)
+
+// judge opens the directory and holds what is there against what the witness knows.
+func (w *witness) judge() {
+	histories := w.histories()
+	for id, entries := range histories {
+		x := w.executions[id]
+		if x == nil {
+			w.wrong("%s is there, and nobody asked for it", id)
+			continue
+		}
+		w.judgeStream(x, entries)
+		w.judgeDemands(x, entries)
+	}
+	for _, x := range w.order {
+		if histories[x.id] == nil {
+			w.judgeDemands(x, nil)
+		}
+	}
+	w.judgeAttempts(histories)
+	w.judgeIndex(histories)
+}
+
+// histories reads the whole log, in its order and history by history.
+func (w *witness) histories() map[string][]history.Entry {
+	log, err := pebble.Open(w.dir, pebble.Options{})
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, log.Close()) }()
+	ctx, enough := context.WithCancel(context.Background())
+	defer enough()
+	head, err := log.Head(ctx)
+	require.NoError(w.t, err)
+	all := map[string][]history.Entry{}
+	for record, err := range log.Follow(ctx, 0) {
+		require.NoError(w.t, err)
+		all[record.ID.Workflow] = append(all[record.ID.Workflow], record.Entry)
+		if record.Position >= head {
+			enough()
+		}
+	}
+	for id, entries := range all {
+		n := 0
+		for record, err := range log.Read(context.Background(), history.ID{Namespace: "default", Workflow: id}, 1) {
+			require.NoError(w.t, err)
+			if n >= len(entries) || record.Entry.Hash != entries[n].Hash {
+				w.wrong("%s: entry %d is another when the history is read than when the log is followed", id, record.Entry.Seq)
+				break
+			}
+			n++
+		}
+		if n != len(entries) {
+			w.wrong("%s has %d entries when it is read, and %d when the log is followed", id, n, len(entries))
+		}
+	}
+	for tail, err := range log.AllTails(context.Background()) {
+		require.NoError(w.t, err)
+		w.wrong("%s has ended, and the log still has it among the open ones", tail.ID)
+	}
+	return all
+}
+
+func codes(name string, version int) workflow.Code {
+	for _, d := range workflows {
+		if b, _ := workflow.BodyOf(d); b.Name == name && b.Settings.Version == version {
+			return b.Code
+		}
+	}
+	return nil
+}
+
+// judgeStream looks at a history by itself.
+func (w *witness) judgeStream(x *execution, entries []history.Entry) {
+	var chain history.Chain
+	if entries[0].Seq != 1 {
+		w.wrong("%s begins with entry %d", x.id, entries[0].Seq)
+	}
+	for _, e := range entries {
+		w.seen[e.Event.Kind()]++
+		if err := chain.Check(e); err != nil {
+			w.wrong("%s: %v", x.id, err)
+			return
+		}
+	}
+	for _, run := range runsOf(entries) {
+		w.judgeRun(x, run)
+	}
+	if s := history.Fold(entries...); s.Open() {
+		w.wrong("%s has not ended: it is %s and waits for %v", x.id, s.Status, s.Waiting())
+	}
+	if err := replay.Verify(codes, replay.Strict, entries); err != nil {
+		w.wrong("%s does not replay: %v\n%s", x.id, err, written(entries))
+	}
+}
+
+func runsOf(entries []history.Entry) (runs [][]history.Entry) {
+	for i, e := range entries {
+		if _, begins := e.Event.(*history.Started); begins || i == 0 {
+			runs = append(runs, nil)
+		}
+		last := len(runs) - 1
+		runs[last] = append(runs[last], e)
+	}
+	return runs
+}
+
+// written is a history in short, for whoever has to find out.
+func written(entries []history.Entry) string {
+	var b strings.Builder
+	for _, e := range entries {
+		fmt.Fprintf(&b, "\t%d %s %s by %q told %d request %q %+v\n", e.Seq, e.At.Format("05.000000"), e.Event.Kind(), e.By, e.Told, e.Request, abridged(e.Event))
+	}
+	return b.String()
+}
+
+func abridged(e history.Event) string {
+	switch e := e.(type) {
+	case *history.ActivityScheduled:
+		return fmt.Sprintf("%s step %d", e.Name, e.Step)
+	case *history.AttemptStarted:
+		return fmt.Sprintf("%+v pending %v", e.Try, e.Pending)
+	case *history.AttemptLost:
+		return fmt.Sprintf("%+v", e.Try)
+	case *history.AttemptFailed:
+		return fmt.Sprintf("%+v %s", e.Try, e.Limit)
+	case *history.ActivityCompleted:
+		return fmt.Sprintf("%+v %s", e.Try, e.Result.Data)
+	case *history.ActivityFailed:
+		return fmt.Sprintf("%+v %s %s", e.Try, e.Final, e.Failure.Data)
+	case *history.Signaled:
+		return string(e.Value.Data)
+	case *history.Stalled:
+		return e.Reason
+	case *history.TimerFired:
+		return fmt.Sprint("step ", e.Step)
+	}
+	return ""
+}
+
+// judgeIndex holds every row of the index against the history of its run.
+func (w *witness) judgeIndex(histories map[string][]history.Entry) {
+	rt, err := runtime.Open(context.Background(), runtime.Config{Store: w.dir})
+	require.NoError(w.t, err)
+	defer func() { require.NoError(w.t, rt.Close()) }()
+	rows := map[string]query.Row{}
+	for row, err := range rt.Find(context.Background(), query.Query{Limit: query.MaxLimit}) {
+		require.NoError(w.t, err)
+		rows[row.Run] = row
+	}
+	runs := 0
+	for id, entries := range histories {
+		for _, run := range runsOf(entries) {
+			runs++
+			s := history.Fold(run...)
+			if row, ok := rows[s.Run.ID]; !ok || row.ID != id || row.Status != s.Status || row.Seq != s.Seq || row.Number != s.Run.Number {
+				w.wrong("run %s of %s is %s with entry %d; the index has %+v", s.Run.ID, id, s.Status, s.Seq, row)
+			}
+		}
+	}
+	if len(rows) != runs {
+		w.wrong("the index has %d runs, the histories %d", len(rows), runs)
+	}
+}
