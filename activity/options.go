@@ -160,9 +160,6 @@ func (s *Settings) policy() (*history.Policy, error) {
 	p, set := defaults, s.base
 	override(&p.ScheduleToStart, set.ScheduleToStart)
 	override(&p.StartToClose, set.StartToClose)
-	if p.Assumed = set.StartToClose == 0; p.Assumed && p.Heartbeat > 0 {
-		p.StartToClose = 0 // an attempt that beats may take as long as it beats
-	}
 	override(&p.ScheduleToClose, set.ScheduleToClose)
 	override(&p.Heartbeat, set.Heartbeat)
 	override(&p.OnTimeout, set.OnTimeout)
@@ -173,6 +170,9 @@ func (s *Settings) policy() (*history.Policy, error) {
 	override(&p.Retry.Factor, set.Retry.Factor)
 	override(&p.Retry.Max, set.Retry.Max)
 	override(&p.Retry.Jitter, set.Retry.Jitter)
+	if p.Assumed = set.StartToClose == 0; p.Assumed && p.Heartbeat > 0 {
+		p.StartToClose = 0 // an attempt that beats may take as long as it beats
+	}
 	if p.Retry.Max == NoCap {
 		p.Retry.Max = 0
 	}
