@@ -96,7 +96,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 		case "at":
 			e.At = r.time()
 		case "by":
-			e.By = Actor(r.text())
+			e.By = Actor(r.word())
 		case "build":
 			e.Build = r.text()
 		case "told":
@@ -104,7 +104,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 		case "request":
 			e.Request = r.text()
 		case "kind":
-			kind = r.text()
+			kind = r.word()
 		case "event":
 			behind = true
 			e.Event = newEvent(kind)

@@ -177,7 +177,7 @@ func (r *reader) object(field func(key string) bool) {
 		return
 	}
 	for r.err == nil {
-		key := r.text()
+		key := r.word()
 		if !r.expect(':') {
 			return
 		}
@@ -251,6 +251,33 @@ func (r *reader) text() (s string) {
 		}
 	}
 	return s
+}
+
+// words are the strings that most entries hold. Reading one of them makes no new string.
+var words = func() map[string]string {
+	all := map[string]string{}
+	for _, w := range []string{
+		"seq", "at", "by", "build", "told", "request", "kind", "event", "payloads", "hash", "namespace", "id", "run", "number", "type",
+		"seed", "origin", "step", "name", "input", "result", "value", "serial", "attempt", "started", "checkpoint", "failure", "limit",
+		"retry_at", "after", "due", "beat", "policy", "activity-scheduled", "activity-completed", "activity-failed", "attempt-failed",
+		"attempt-started", "heartbeat", "timer-started", "timer-fired", "timer-cancelled", "signaled", "kept", "completed", "client",
+		"worker", "clock",
+	} {
+		all[w] = w
+	}
+	return all
+}()
+
+// word is text, for what is most likely one of the words.
+func (r *reader) word() string {
+	raw, ok := r.quoted()
+	if !ok {
+		return r.text()
+	}
+	if w, known := words[string(raw)]; known {
+		return w
+	}
+	return string(raw)
 }
 
 func (r *reader) texts() (all []string) {

@@ -122,7 +122,9 @@ func (h *inHand) put(slot int, data []byte) {
 		return
 	}
 	if h.slate != nil {
-		copy(h.slate[slot*slotSize:], data)
+		at := h.slate[slot*slotSize:]
+		copy(at[1:], data[1:])
+		at[0] = data[0] // last: a slot counts from its first byte on
 		return
 	}
 	_, _ = h.file.WriteAt(data, int64(slot)*slotSize)

@@ -66,6 +66,9 @@ func (w *runner) read() ([]history.Entry, error) {
 		}
 	}
 	var entries []history.Entry
+	if tail.Seq > 0 {
+		entries = make([]history.Entry, 0, tail.Seq-from+1)
+	}
 	for record, err := range r.log.Read(r.ctx, x.id, from) {
 		if err != nil {
 			return nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)

@@ -98,7 +98,7 @@ func fanout(ctx context.Context, c Config) (r Report, err error) {
 	if err != nil {
 		return r, err
 	}
-	r = Report{Bench: "fanout", N: c.N, InFlight: c.N}
+	r = Report{Bench: "fanout", N: c.N, InFlight: 1}
 	run := func(i int) (time.Duration, error) {
 		began := time.Now()
 		h, err := runtime.Start(ctx, w.rt, fmt.Sprint("fan-", i), atOnce, c.N)
