@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -156,12 +157,12 @@ func walk(err error, visit func(error)) {
 		return
 	}
 	visit(err)
-	for _, cause := range causes(err) {
+	for _, cause := range causesOf(err) {
 		walk(cause, visit)
 	}
 }
 
-func causes(err error) []error {
+func causesOf(err error) []error {
 	switch e := err.(type) {
 	case interface{ Unwrap() []error }:
 		return e.Unwrap()
@@ -183,12 +184,19 @@ func Record(err error) history.Failure {
 	case ErrPanicked:
 		return history.Failure{Message: err.Error(), Panicked: true}
 	}
+	if e, ok := err.(*rejoined); ok {
+		f := Record(e.error)
+		f.Causes = recordAll(e.causes)
+		return f
+	}
 	f := history.Failure{Message: err.Error(), Code: codeOf(err)}
 	switch e := err.(type) {
 	case *Error:
 		f.Activity, f.Attempts, f.Limit = e.Activity, e.Attempts, e.Limit
 	case *PanicError:
 		f.Panicked, f.Stack = true, e.Stack
+	case *recalled: // as it came, for those who know its type
+		f.Fields, f.Final = e.failure.Fields, e.failure.Final
 	case nonRetryable:
 		f.Final = true
 	case *coded:
@@ -199,10 +207,15 @@ func Record(err error) history.Failure {
 			}
 		}
 	}
-	for _, cause := range causes(err) {
-		f.Causes = append(f.Causes, Record(cause))
-	}
+	f.Causes = recordAll(causesOf(err))
 	return f
+}
+
+func recordAll(errs []error) (all []history.Failure) {
+	for _, err := range errs {
+		all = append(all, Record(err))
+	}
+	return all
 }
 
 // Recall makes an error of what is kept in a history. Registered errors have their types again.
@@ -219,16 +232,22 @@ func Recall(f history.Failure) error {
 	case f.Panicked && f.Stack == "" && f.Message == ErrPanicked.Error():
 		return ErrPanicked
 	case f.Panicked:
-		return &PanicError{Message: f.Message, Stack: f.Stack}
+		return &PanicError{Message: strings.TrimPrefix(f.Message, panicked), Stack: f.Stack}
 	case f.Activity != "":
 		e := &Error{Activity: f.Activity, Attempts: f.Attempts, Limit: f.Limit, Cause: errors.Join(causes...)}
 		if len(causes) == 1 {
 			e.Cause = causes[0]
 		}
 		e.Code, e.Message = firstCode(e.Cause), messageOf(e.Cause)
+		if e.Limit != "" {
+			e.Message = e.Limit + " " + e.Message
+		}
 		return e
 	}
 	if typed := recallTyped(f); typed != nil {
+		if len(causes) > 0 && len(causesOf(typed)) == 0 {
+			return &rejoined{typed, causes}
+		}
 		return typed
 	}
 	if f.Code != "" && len(causes) == 0 {
@@ -274,6 +293,14 @@ func recallTyped(f history.Failure) error {
 	return err
 }
 
+// rejoined is an error of a registered type with the causes that its JSON does not hold.
+type rejoined struct {
+	error
+	causes []error
+}
+
+func (e *rejoined) Unwrap() []error { return append([]error{e.error}, e.causes...) }
+
 // recalled is an error of a type that nobody registered.
 type recalled struct {
 	failure history.Failure
@@ -294,5 +321,7 @@ type PanicError struct {
 	Stack   string // where
 }
 
-func (e *PanicError) Error() string        { return "panicked: " + e.Message }
+const panicked = "panicked: "
+
+func (e *PanicError) Error() string        { return panicked + e.Message }
 func (e *PanicError) Is(target error) bool { return target == ErrPanicked }

@@ -130,12 +130,18 @@ func (q *Queue) OfferNew(a Attempt, at, now time.Time) {
 	}
 }
 
-// Outside notes that an attempt goes on outside of this process since a moment.
+// Outside notes that an attempt goes on outside of this process since a moment. What is known of it here is kept, unless it
+// is older.
 func (q *Queue) Outside(a Attempt, started, beat time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if w := q.work[a.Key]; w != nil && w.state == inHand && w.Serial == a.Serial {
+	switch w := q.work[a.Key]; {
+	case w == nil || w.Serial != a.Serial:
+	case w.state == inHand:
 		w.state = outside
+		q.limits.Drop(w.Key)
+		return
+	case w.state == outside && !w.beat.Before(beat):
 		return
 	}
 	w := q.renew(a)
@@ -298,4 +304,8 @@ func (q *Queue) InHand() int {
 }
 
 // Unlimit lets the attempt in hand of an activity take as long as it wants.
-func (q *Queue) Unlimit(k Key) { q.limits.Drop(k) }
+func (q *Queue) Unlimit(k Key) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.limits.Drop(k)
+}

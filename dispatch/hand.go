@@ -23,9 +23,9 @@ type Hand struct {
 // Take hands out the next attempt that is to be made at now, if one is and another may be in hand. Else it says when the
 // next one is due; zero if none is. cancel ends the attempt's context.
 func (q *Queue) Take(now time.Time, cancel context.CancelCauseFunc) (h *Hand, next time.Time) {
-	keys, next := q.later.Due(now, 256)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	keys, next := q.later.Due(now, 256) // under the lock: a key that is offered again meanwhile is not due
 	for _, k := range keys {
 		if w := q.work[k]; w != nil && w.state == waiting {
 			q.push(w)
@@ -65,9 +65,9 @@ func (w *work) limit() time.Time {
 // Signs of life that came meanwhile are taken into account. An execution that is returned is to be woken; it is returned
 // again after a second if nothing came of it.
 func (q *Queue) Overdue(now time.Time) (ids []history.ID, next time.Time) {
-	keys, next := q.limits.Due(now, 256)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	keys, next := q.limits.Due(now, 256) // under the lock: a limit that is lifted meanwhile stays so
 	for _, k := range keys {
 		w := q.work[k]
 		if w == nil || w.state != inHand {
@@ -155,7 +155,7 @@ func (w *work) note(checkpoint history.Payload, now time.Time) (record bool) {
 	return true
 }
 
-// Deadline is when the nearest limit of the attempt passes if it beats no more; zero: none.
+// Deadline is when the attempt is to have ended, however often it beats.
 func (h *Hand) Deadline() time.Time {
 	due := h.Scheduled.Add(h.Policy.ScheduleToClose)
 	if p := h.Policy; p.StartToClose > 0 {

@@ -20,13 +20,21 @@ import (
 var errFenced = errors.New("replay: this run of the code was given up because it did not yield")
 
 func (m *Machine) check(what string) {
-	if m.fenced.Load() {
-		panic(errFenced)
-	}
+	m.admit()
 	if m.querying {
 		panic(fmt.Sprintf("%s in a query: queries must not change anything", what))
 	}
 }
+
+// admit refuses calls of code that was given up.
+func (m *Machine) admit() {
+	if m.fenced.Load() {
+		panic(errFenced)
+	}
+}
+
+// Change refuses what a query must not do.
+func (m *Machine) Change(what string) { m.check(what) }
 
 // Coroutines is the group in which the code runs.
 func (m *Machine) Coroutines() *coro.Group { return &m.group }
@@ -65,6 +73,11 @@ func (m *Machine) NextStep(p *workflow.Pending) history.Step {
 
 // Inbox holds the signals of a name.
 func (m *Machine) Inbox(name string) *workflow.Inbox {
+	m.admit()
+	return m.inbox(name)
+}
+
+func (m *Machine) inbox(name string) *workflow.Inbox {
 	b := m.inboxes[name]
 	if b == nil {
 		b = workflow.NewInbox(name)
@@ -124,13 +137,20 @@ func (m *Machine) Fits(p history.Payload) error {
 }
 
 // Now is the time of the input being told.
-func (m *Machine) Now() time.Time { return m.now }
+func (m *Machine) Now() time.Time {
+	m.admit()
+	return m.now
+}
 
 // Run says which run this is.
-func (m *Machine) Run() workflow.Run { return m.run }
+func (m *Machine) Run() workflow.Run {
+	m.admit()
+	return m.run
+}
 
 // Logger is silent while the code is told what it was told before.
 func (m *Machine) Logger() *slog.Logger {
+	m.admit()
 	if m.logger == nil {
 		m.logger = newLogger(m)
 	}

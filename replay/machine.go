@@ -210,7 +210,7 @@ func (m *Machine) deliver(e *history.Entry) {
 			m.cancel(workflow.ErrCancelled)
 		}
 	case *history.Signaled:
-		m.Inbox(v.Name).Put(e.Seq, v.Value)
+		m.inbox(v.Name).Put(e.Seq, v.Value)
 	case *history.TimerFired:
 		m.settle(v.Step, history.Payload{}, nil)
 	case *history.ActivityCompleted:
@@ -331,7 +331,7 @@ func (m *Machine) Weight() int { return 8<<10 + 512*len(m.open) + 256*m.UnreadCo
 
 // Stop unwinds the code. It can be called again.
 func (m *Machine) Stop() {
-	m.closed = true
+	m.closed, m.live = true, false // what is unwound is not the run's end
 	m.group.Stop()
 }
 

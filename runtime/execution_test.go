@@ -381,3 +381,24 @@ func TestQueuesThatAreNotServedWait(t *testing.T) {
 		w.close()
 	})
 }
+
+type report struct {
+	Region string
+	Pages  int
+}
+
+func (r *report) Defaults() {
+	if r.Region == "" {
+		r.Region = "eu"
+	}
+}
+
+func TestDefaultsAreRecorded(t *testing.T) {
+	reports := workflow.Define("report", func(_ workflow.Context, r report) (report, error) { return r, nil })
+	inWorld(t, func(w *world) {
+		out, err := runtime.Do(w.ctx(), w.rt, "a", reports, report{Pages: 3})
+		require.NoError(t, err)
+		assert.Equal(t, report{"eu", 3}, out)
+		assert.Contains(t, string(history.Marshal(w.entries("a"))), `{"Region":"eu","Pages":3}`)
+	}, reports)
+}

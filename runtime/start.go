@@ -82,9 +82,14 @@ func RequestID(id string) Option {
 // Reason is recorded with a cancellation or termination.
 func Reason(text string) CallOption { return callOption(func(s *callSettings) { s.reason = text }) }
 
-// Start starts an execution and returns when that is durable. An empty id makes one. Errors: ErrInvalid,
+// Start starts an execution and returns when that is durable. An empty id makes one. If *In has a method Defaults(), it is
+// called first to fill in what is unset, and what is recorded is the result: later defaults do not change running
+// executions. Errors: ErrInvalid,
 // ErrAlreadyRunning, ErrAlreadyExists, ErrUnknownType, ErrTooLarge, ErrUnavailable.
 func Start[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.Type[In, Out], in In, opts ...workflow.Option) (Handle[Out], error) {
+	if d, ok := any(&in).(interface{ Defaults() }); ok {
+		d.Defaults()
+	}
 	input, err := rt.encode("the input", in)
 	if err != nil {
 		return Handle[Out]{}, err

@@ -9,6 +9,7 @@ import (
 
 // Go runs fn as a coroutine. It begins when the others wait. The order in which coroutines run is fixed.
 func Go(ctx Context, fn func(Context)) {
+	ctx.run.driver.Change("beginning a coroutine")
 	ctx.run.count++
 	ctx.run.group.Go(fmt.Sprint("coroutine ", ctx.run.count), func() { fn(ctx) })
 }

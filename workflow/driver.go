@@ -18,6 +18,8 @@ type Driver interface {
 	Ask(commands.Command)
 	// NextStep numbers the next thing the code asks for; p is settled with its outcome.
 	NextStep(p *Pending) history.Step
+	// Change is called before the code changes what a query must not: what says what it is about to do.
+	Change(what string)
 	// Inbox holds the signals of a name.
 	Inbox(name string) *Inbox
 	// Keep returns what is kept under a name. If nothing is, the code has either passed here before it knew of the name,
@@ -57,6 +59,7 @@ type Pending struct {
 	bell      coro.Bell
 	done      bool
 	waits     bool // its end is waited for even after cancellation
+	ending    bool // it was asked to end, with its scope
 	result    history.Payload
 	value     any // of BeginFunc, instead of result
 	err       error
@@ -70,6 +73,7 @@ func (p *Pending) Settle(result history.Payload, err error) {
 		return
 	}
 	p.done, p.result, p.err = true, result, err
+	p.bell.Outside = false // nothing rings it again
 	p.hook.unlink()
 	p.bell.Ring()
 	if p.onSettled != nil {

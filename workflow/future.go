@@ -17,10 +17,11 @@ func (f Future[T]) Ready() bool { return f.p.done }
 // or that the scope of ctx ended first.
 func (f Future[T]) Get(ctx Context) (v T, err error) {
 	for !f.p.done {
-		if err := ctx.Err(); err != nil && !f.p.waits {
+		ending := f.p.waits && f.p.ending
+		if err := ctx.Err(); err != nil && !ending {
 			return v, err
 		}
-		if f.p.waits {
+		if ending {
 			ctx.run.spins = 0
 			ctx.run.group.Wait(&f.p.bell)
 			continue

@@ -18,6 +18,7 @@ func Logger(ctx Context) *slog.Logger { return ctx.run.driver.Logger() }
 
 // Rand gives random numbers that are the same each time the run is remembered. The sequence for a seed never changes.
 func Rand(ctx Context) *rand.Rand {
+	ctx.run.driver.Change("rolling dice")
 	if ctx.run.rand == nil {
 		ctx.run.rand = rand.New(rand.NewPCG(ctx.run.driver.Run().Seed, 0))
 	}
@@ -26,6 +27,7 @@ func Rand(ctx Context) *rand.Rand {
 
 // NewUUID makes a random UUID that is the same each time the run is remembered.
 func NewUUID(ctx Context) string {
+	ctx.run.driver.Change("making a UUID")
 	if ctx.run.uuids == nil {
 		var seed [32]byte
 		binary.LittleEndian.PutUint64(seed[:], ctx.run.driver.Run().Seed)

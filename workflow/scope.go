@@ -64,6 +64,7 @@ func WithCancel(ctx Context) (Context, CancelFunc) {
 	h := &hook{do: s.end}
 	ctx.scope.onEnd(h)
 	return Context{ctx.run, s}, func() {
+		ctx.run.driver.Change("ending a scope")
 		h.unlink()
 		s.end(ErrCancelled)
 	}
@@ -78,6 +79,10 @@ func WithTimeout(ctx Context, d time.Duration) (Context, CancelFunc) {
 		return within, cancel
 	}
 	t := NewTimer(within, d)
+	if t.p.done { // it cannot be that long, or ctx has ended
+		within.scope.end(t.p.err)
+		return within, cancel
+	}
 	t.p.onSettled = func() {
 		if t.p.err == nil {
 			within.scope.end(ErrTimeout)
@@ -93,6 +98,7 @@ func WithoutCancel(ctx Context) Context { return Context{ctx.run, &scope{}} }
 func (c Context) begun(p *Pending, cancel commands.Command) {
 	p.hook.do = func(err error) {
 		c.run.ask(cancel)
+		p.ending = true
 		if !p.waits {
 			p.Settle(p.result, err)
 		}

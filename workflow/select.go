@@ -86,7 +86,10 @@ func SelectWithin(ctx Context, d time.Duration, cases ...Case) (Case, error) {
 	}
 	timer := NewTimer(ctx, d)
 	if timer.Ready() {
-		return Timeout, timer.p.err
+		if err := timer.p.err; err != nil {
+			return nil, err
+		}
+		return Timeout, nil
 	}
 	got, err := Select(ctx, append(slices.Clip(cases), timer)...)
 	timer.Stop()
@@ -118,7 +121,7 @@ func AwaitWithin(ctx Context, d time.Duration, cond func() bool) (bool, error) {
 	if timer.Ready() {
 		return false, timer.p.err
 	}
-	err := Await(ctx, func() bool { return timer.Ready() || cond() })
+	err := Await(ctx, func() bool { return timer.ready(ctx) || cond() })
 	if err == nil && timer.ready(ctx) && !cond() {
 		return false, nil
 	}

@@ -64,6 +64,7 @@ func (s Signal[T]) TryReceive(ctx Context) (v T, ok bool) {
 	if len(box.unread) == 0 {
 		return v, false
 	}
+	ctx.run.driver.Change("receiving a signal")
 	next := box.unread[0]
 	if err := next.value.Decode(&v); err != nil {
 		panic(stall("signal %s in entry %d: %v", s.name, next.seq, err))

@@ -11,128 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// A writer appends JSON. Fields that hold their zero value are left out.
-type writer struct {
-	b        []byte
-	payloads []named
-}
-
-// named is a payload and the name of the field that refers to it, which no other field of the event has.
-type named struct {
-	name    string
-	payload *Payload
-}
-
-func (w *writer) key(k string) {
-	if last := w.b[len(w.b)-1]; last != '{' && last != '[' {
-		w.b = append(w.b, ',')
-	}
-	w.b = append(w.b, '"')
-	w.b = append(w.b, k...)
-	w.b = append(w.b, '"', ':')
-}
-
-func (w *writer) text(k, v string) {
-	if v != "" {
-		w.key(k)
-		w.b = appendText(w.b, v)
-	}
-}
-
-func (w *writer) texts(k string, vs []string) {
-	if len(vs) == 0 {
-		return
-	}
-	w.key(k)
-	w.b = append(w.b, '[')
-	for i, v := range vs {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		w.b = appendText(w.b, v)
-	}
-	w.b = append(w.b, ']')
-}
-
-func (w *writer) num(k string, v uint64) {
-	if v != 0 {
-		w.key(k)
-		w.b = strconv.AppendUint(w.b, v, 10)
-	}
-}
-
-func (w *writer) int(k string, v int) {
-	if v != 0 {
-		w.key(k)
-		w.b = strconv.AppendInt(w.b, int64(v), 10)
-	}
-}
-
-// anyReal writes zero too.
-func (w *writer) anyReal(k string, v float64) {
-	w.key(k)
-	w.b = strconv.AppendFloat(w.b, v, 'g', -1, 64)
-}
-
-func (w *writer) flag(k string, v bool) {
-	if v {
-		w.key(k)
-		w.b = append(w.b, "true"...)
-	}
-}
-
-func (w *writer) time(k string, v time.Time) {
-	if !v.IsZero() {
-		w.key(k)
-		w.b = append(w.b, '"')
-		w.b = v.UTC().AppendFormat(w.b, time.RFC3339Nano)
-		w.b = append(w.b, '"')
-	}
-}
-
-func (w *writer) dur(k string, v time.Duration) {
-	if v != 0 {
-		w.text(k, v.String())
-	}
-}
-
-// payload writes the sum; the bytes follow after the event, under the same name.
-func (w *writer) payload(k string, p Payload) {
-	if p.Absent() {
-		return
-	}
-	w.key(k)
-	w.b = append(w.b, '"')
-	w.b = base64.RawURLEncoding.AppendEncode(w.b, p.Sum[:])
-	w.b = append(w.b, '"')
-	w.payloads = append(w.payloads, named{k, &p})
-}
-
-func (w *writer) object(k string, fields func()) {
-	w.key(k)
-	w.b = append(w.b, '{')
-	fields()
-	w.b = append(w.b, '}')
-}
-
-func appendText(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			quoted, _ := json.Marshal(s) // a string always encodes
-			return append(b, quoted...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
-}
-
 // A reader walks over JSON once, from front to back. The first error stays.
 type reader struct {
 	b       []byte
 	i       int
 	err     error
 	pending []named // sums read, bytes still to come
+	first   [2]named
 }
 
 var errDepth = errors.New("nested too deeply")
@@ -253,29 +138,109 @@ func (r *reader) text() (s string) {
 	return s
 }
 
-// words are the strings that most entries hold. Reading one of them makes no new string.
-var words = func() map[string]string {
-	all := map[string]string{}
-	for _, w := range []string{
-		"seq", "at", "by", "build", "told", "request", "kind", "event", "payloads", "hash", "namespace", "id", "run", "number", "type",
-		"seed", "origin", "step", "name", "input", "result", "value", "serial", "attempt", "started", "checkpoint", "failure", "limit",
-		"retry_at", "after", "due", "beat", "policy", "activity-scheduled", "activity-completed", "activity-failed", "attempt-failed",
-		"attempt-started", "heartbeat", "timer-started", "timer-fired", "timer-cancelled", "signaled", "kept", "completed", "client",
-		"worker", "clock",
-	} {
-		all[w] = w
-	}
-	return all
-}()
-
-// word is text, for what is most likely one of the words.
+// word is text, for what is most likely one of the words that most entries hold: those make no new string.
 func (r *reader) word() string {
 	raw, ok := r.quoted()
 	if !ok {
 		return r.text()
 	}
-	if w, known := words[string(raw)]; known {
-		return w
+	switch string(raw) {
+	case "seq":
+		return "seq"
+	case "at":
+		return "at"
+	case "by":
+		return "by"
+	case "build":
+		return "build"
+	case "told":
+		return "told"
+	case "request":
+		return "request"
+	case "kind":
+		return "kind"
+	case "event":
+		return "event"
+	case "payloads":
+		return "payloads"
+	case "hash":
+		return "hash"
+	case "namespace":
+		return "namespace"
+	case "id":
+		return "id"
+	case "run":
+		return "run"
+	case "number":
+		return "number"
+	case "type":
+		return "type"
+	case "seed":
+		return "seed"
+	case "origin":
+		return "origin"
+	case "step":
+		return "step"
+	case "name":
+		return "name"
+	case "input":
+		return "input"
+	case "result":
+		return "result"
+	case "value":
+		return "value"
+	case "serial":
+		return "serial"
+	case "attempt":
+		return "attempt"
+	case "started":
+		return "started"
+	case "checkpoint":
+		return "checkpoint"
+	case "failure":
+		return "failure"
+	case "limit":
+		return "limit"
+	case "retry_at":
+		return "retry_at"
+	case "after":
+		return "after"
+	case "due":
+		return "due"
+	case "beat":
+		return "beat"
+	case "policy":
+		return "policy"
+	case "activity-scheduled":
+		return "activity-scheduled"
+	case "activity-completed":
+		return "activity-completed"
+	case "activity-failed":
+		return "activity-failed"
+	case "attempt-failed":
+		return "attempt-failed"
+	case "attempt-started":
+		return "attempt-started"
+	case "heartbeat":
+		return "heartbeat"
+	case "timer-started":
+		return "timer-started"
+	case "timer-fired":
+		return "timer-fired"
+	case "timer-cancelled":
+		return "timer-cancelled"
+	case "signaled":
+		return "signaled"
+	case "kept":
+		return "kept"
+	case "completed":
+		return "completed"
+	case "client":
+		return "client"
+	case "worker":
+		return "worker"
+	case "clock":
+		return "clock"
 	}
 	return string(raw)
 }
@@ -383,6 +348,9 @@ func (r *reader) payload(k string, p *Payload) {
 	if slices.ContainsFunc(r.pending, func(n named) bool { return n.name == k }) {
 		r.fail("the payload %q stands here twice", k)
 	}
+	if r.pending == nil {
+		r.pending = r.first[:0]
+	}
 	r.pending = append(r.pending, named{k, p})
 }
 
@@ -466,21 +434,6 @@ func (r *reader) skipText() {
 		}
 	}
 	r.fail("a string does not end")
-}
-
-func (w *writer) nums(k string, vs []uint64) {
-	if len(vs) == 0 {
-		return
-	}
-	w.key(k)
-	w.b = append(w.b, '[')
-	for i, v := range vs {
-		if i > 0 {
-			w.b = append(w.b, ',')
-		}
-		w.b = strconv.AppendUint(w.b, v, 10)
-	}
-	w.b = append(w.b, ']')
 }
 
 func (r *reader) nums() (all []uint64) {
