@@ -175,6 +175,9 @@ func (w *runner) handle(m *memory, calls []*call) int {
 		m.guessed = false
 		if errors.Is(err, store.ErrConflict) {
 			w.forget(m)
+			if round > 2 { // somebody else is busy with it
+				sleep(w.x.rt.ctx, time.Millisecond<<min(round, 10))
+			}
 			continue
 		}
 		if err != nil {
