@@ -173,6 +173,9 @@ func (s *Settings) policy() (*history.Policy, error) {
 	if p.Assumed = set.StartToClose == 0; p.Assumed && p.Heartbeat > 0 {
 		p.StartToClose = 0 // an attempt that beats may take as long as it beats
 	}
+	if set.Retry.Max == 0 {
+		p.Retry.Max = max(p.Retry.Max, p.Retry.Initial) // the default cap is no reason to refuse a longer first delay
+	}
 	if p.Retry.Max == NoCap {
 		p.Retry.Max = 0
 	}

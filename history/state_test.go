@@ -101,7 +101,7 @@ func TestAnOpenStateAlwaysWaitsForSomething(t *testing.T) {
 		"0 the code being told of entry 11",
 		"1 attempt 1 of activity charge until 2026-01-03T03:04:06Z",
 		"2 somebody outside who completes attempt 1 of activity ship until 2026-01-03T03:04:07Z",
-		"3 attempt 2 of activity thank, which begins until 2026-01-02T03:05:05Z",
+		"3 attempt 2 of activity thank, which is put off until 2026-01-02T03:05:05Z",
 		"4 timer until 2026-01-02T04:04:05Z",
 		"5 attempt 1 of activity count until 2026-01-02T03:14:05Z",
 	}, why)

@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // Encode makes a payload of a value of the author's.
@@ -24,7 +25,7 @@ func (p Payload) Decode(v any) error {
 		return fmt.Errorf("clew: a value of %T was redacted", v)
 	}
 	if err := json.Unmarshal(p.Data, v); err != nil {
-		return fmt.Errorf("clew: what is recorded cannot be decoded into %T: %w", v, err)
+		return fmt.Errorf("clew: what is recorded cannot be decoded into %s: %w", strings.TrimPrefix(fmt.Sprintf("%T", v), "*"), err)
 	}
 	return nil
 }

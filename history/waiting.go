@@ -63,7 +63,7 @@ func (a *Activity) waiting() Reason {
 	case !a.Started.IsZero():
 		r.Since = a.Started
 	case !a.RetryAt.IsZero():
-		r.Why += ", which begins"
+		r.Why += ", which is put off"
 		r.Until = a.RetryAt
 	}
 	return r

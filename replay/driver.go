@@ -26,11 +26,19 @@ func (m *Machine) check(what string) {
 	}
 }
 
-// admit refuses calls of code that was given up.
+// admit refuses calls of code that was given up, and ends goroutines that the code started with go: they would change the
+// run behind its history. Those can be noticed only while no coroutine runs.
 func (m *Machine) admit() {
 	if m.fenced.Load() {
 		panic(errFenced)
 	}
+	if m.inTurn.Load() {
+		return
+	}
+	if m.stray.CompareAndSwap(false, true) && m.config.Stray != nil {
+		m.config.Stray()
+	}
+	goruntime.Goexit()
 }
 
 // Change refuses what a query must not do.

@@ -23,6 +23,7 @@ type Config struct {
 	MaxPayload int          // bytes; 0: no limit
 	Logger     *slog.Logger // of the code; nil: none
 	Pool       *coro.Pool   // of what coroutines run on; nil: none
+	Stray      func()       // called, from anywhere, when a goroutine that is no coroutine of the code's has been caught
 	places     bool         // remember where in the code things are asked; costly
 }
 
@@ -35,7 +36,9 @@ type Machine struct {
 	now    time.Time
 	cancel func(error) // ends the root scope
 	fenced atomic.Bool
-	live   bool // the code is told what it was not told before
+	inTurn atomic.Bool // coroutines, or a query, run
+	stray  atomic.Bool // a goroutine that is none of them was caught
+	live   bool        // the code is told what it was not told before
 
 	asked     []ask // in the order asked, not yet recorded
 	counted   int   // those of them that have an entry in the history as known
@@ -167,11 +170,22 @@ func (m *Machine) Observe(e *history.Entry, bytes int) error {
 func (m *Machine) tell(e *history.Entry, bytes int) error {
 	m.told, m.now = e.Seq, e.At
 	m.run.Entries, m.run.Bytes = int(e.Seq-m.began(e))+1, bytes
+	m.inTurn.Store(true)
 	m.deliver(e)
-	if p := m.group.Run(); p != nil {
+	p := m.group.Run()
+	m.inTurn.Store(false)
+	if p != nil {
 		return stalledBy(p)
 	}
 	return nil
+}
+
+// Strayed returns an error if the code called into clew from a goroutine that it had started with go.
+func (m *Machine) Strayed() error {
+	if !m.stray.Load() {
+		return nil
+	}
+	return &Stalled{Reason: "the code calls workflow functions from a goroutine that it started with go: use workflow.Go, and workflow channels to wait for it"}
 }
 
 func (m *Machine) began(e *history.Entry) uint64 {
@@ -332,7 +346,9 @@ func (m *Machine) Weight() int { return 8<<10 + 512*len(m.open) + 256*m.UnreadCo
 // Stop unwinds the code. It can be called again.
 func (m *Machine) Stop() {
 	m.closed, m.live = true, false // what is unwound is not the run's end
+	m.inTurn.Store(true)           // what is deferred is a part of it
 	m.group.Stop()
+	m.inTurn.Store(false)
 }
 
 // Fence makes every further call of the code's into the machine panic. It may be called from any goroutine, while the code
@@ -351,8 +367,10 @@ func (m *Machine) Query(name string, arg history.Payload) (answer history.Payloa
 		return answer, &commands.Invalid{Field: "query", Value: name, Want: "one of those that the workflow answers: " + strings.Join(known, ", ")}
 	}
 	m.querying = true
+	m.inTurn.Store(true)
 	defer func() {
 		m.querying = false
+		m.inTurn.Store(false)
 		if r := recover(); r != nil {
 			err = fmt.Errorf("clew: query %s panicked: %v", name, r)
 		}
@@ -370,7 +388,7 @@ func (e *Stalled) Error() string { return e.Reason }
 
 func stalledBy(p *coro.Panic) *Stalled {
 	if s, ok := p.Value.(*workflow.Stall); ok {
-		return &Stalled{s.Reason, p.Stack}
+		return &Stalled{s.Reason, AuthorsStack(p.Stack)}
 	}
-	return &Stalled{fmt.Sprintf("panic: %v", p.Value), p.Stack}
+	return &Stalled{fmt.Sprintf("panic: %v", p.Value), AuthorsStack(p.Stack)}
 }

@@ -279,6 +279,10 @@ func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payloa
 func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Payload, err error) {
 	handler := r.handlers[h.Activity]
 	if handler == nil {
+		if _, told := r.missing.LoadOrStore(h.Activity, true); !told {
+			r.logger.Error("an activity is not bound here and is tried again until it is; give it to runtime.Open",
+				"activity", h.Activity, "workflow", h.Workflow, "id", h.ID.Workflow)
+		}
 		return result, fmt.Errorf("no handler for activity %s is bound here", h.Activity)
 	}
 	if h.Input.Absent() {

@@ -122,6 +122,7 @@ func (w *runner) machineConfig(name string, version int) (replay.Config, error) 
 	}
 	return replay.Config{
 		Code: code, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger, Pool: r.pool,
+		Stray: func() { _ = r.submit(w.x.id, &call{look: func(*memory) error { return nil }}) },
 	}, nil
 }
 

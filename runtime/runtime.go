@@ -77,6 +77,8 @@ type Runtime struct {
 
 	codes    map[string]map[int]workflow.Code
 	handlers map[string]activity.Handler
+	missing  sync.Map          // names of activities that were asked for and are not here
+	inputs   map[string]string // of workflows, by their Go types
 	settings map[string]workflow.Settings
 
 	crew       *crew
@@ -157,7 +159,7 @@ func (c *Config) complete() error {
 		c.Watchdog = 10 * time.Second
 	}
 	return errors.Join(
-		commands.CheckName("Config.Namespace (or CLEW_NAMESPACE)", strings.ReplaceAll(c.Namespace, "/", " ")),
+		namespace(c.Namespace),
 		positive("Config.Attempts", c.Attempts), positive("Config.Payload", c.Payload), positive("Config.Drain", int(c.Drain)),
 		scheme(c.Store),
 	)
@@ -168,6 +170,14 @@ func positive(field string, n int) error {
 		return &commands.Invalid{Field: field, Value: fmt.Sprint(n), Want: "0 for the default, or more"}
 	}
 	return nil
+}
+
+func namespace(name string) error {
+	const field = "Config.Namespace (or CLEW_NAMESPACE)"
+	if strings.Contains(name, "/") {
+		return &commands.Invalid{Field: field, Value: name, Want: "no slash"}
+	}
+	return commands.CheckName(field, name)
 }
 
 func scheme(where string) error {
@@ -204,7 +214,7 @@ func buildOf() string {
 // register sorts definitions by what they are.
 func (r *Runtime) register(definitions []workflow.Definition) error {
 	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
-	r.settings = map[string]workflow.Settings{}
+	r.settings, r.inputs = map[string]workflow.Settings{}, map[string]string{}
 	declared := map[string]bool{}
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -222,7 +232,7 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 			case b.Handler == nil:
 				declared[name] = true
 			case r.handlers[b.Name] != nil:
-				wrong("%s is bound twice", name)
+				wrong("%s is bound twice: two definitions have this name", name)
 			default:
 				r.handlers[b.Name] = b.Handler
 			}
@@ -240,13 +250,14 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 			declared["workflow "+b.Name] = true
 			continue
 		case versions[b.Settings.Version] != nil:
-			wrong("workflow %s is bound twice", b.Name)
+			wrong("workflow %s is bound twice: two definitions have this name", b.Name)
 			continue
 		case versions == nil:
 			versions = map[int]workflow.Code{}
 			r.codes[b.Name] = versions
 		}
 		versions[b.Settings.Version] = b.Code
+		r.inputs[b.Name] = b.In
 		if b.Settings.Version >= r.settings[b.Name].Version {
 			r.settings[b.Name] = b.Settings
 		}
@@ -259,7 +270,7 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("runtime: the definitions are not complete:\n%w", err)
+		return fmt.Errorf("runtime: the definitions cannot be used:\n%w", err)
 	}
 	return nil
 }
@@ -284,6 +295,9 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 		r.log = memorystore.New()
 	default:
 		dir := r.config.Store
+		if err := ours(dir); err != nil {
+			return err
+		}
 		if r.log, err = pebble.Open(dir, pebble.Options{Logger: r.logger}); err != nil {
 			return err
 		}
@@ -317,6 +331,18 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 		return errors.Join(err, r.index.Close(), r.log.Close())
 	}
 	return nil
+}
+
+// ours refuses a directory that holds something else than a store.
+func ours(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) == 0 {
+		return nil // what is wrong with it is said when it is opened
+	}
+	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "log" && e.IsDir() }) {
+		return nil
+	}
+	return &commands.Invalid{Field: "Config.Store (or CLEW_STORE)", Value: dir, Want: "a store, or an empty or new directory: this one holds something else"}
 }
 
 // keepIndex follows the log with the index until Close.

@@ -246,3 +246,34 @@ func TestPatchedCodeTakesOverOpenRuns(t *testing.T) {
 		})
 	}
 }
+
+func TestGoroutinesStartedWithGoStallAndHinderNobody(t *testing.T) {
+	strays := define(func(ctx workflow.Context, s string) (string, error) {
+		if err := workflow.Sleep(ctx, time.Second); err != nil {
+			return "", err
+		}
+		for range 3 {
+			go func() {
+				time.Sleep(time.Millisecond)
+				_ = workflow.Sleep(ctx, hour)
+			}()
+		}
+		return approve.Receive(ctx)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, runtime.Config{})
+		w.open(strays, waiter)
+		_, err := runtime.Start(w.ctx(), w.rt, "bad", strays, "")
+		require.NoError(t, err)
+		h, err := runtime.Start(w.ctx(), w.rt, "good", waiter, "")
+		require.NoError(t, err)
+		time.Sleep(hour)
+		d, err := w.rt.Describe(w.ctx(), "bad")
+		require.NoError(t, err)
+		assert.Contains(t, d.Stalled, "use workflow.Go")
+		require.NoError(t, w.rt.Signal(w.ctx(), "good", approve.With("x")))
+		_, err = h.Result(w.ctx())
+		require.NoError(t, err)
+		w.close()
+	})
+}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -115,6 +116,9 @@ func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, i
 		return "", fmt.Errorf("%w: workflow %q is not among those that are bound here (%s); give it to runtime.Open, or start it Unchecked",
 			ErrUnknownType, b.Name, strings.Join(slices.Sorted(maps.Keys(r.codes)), ", "))
 	}
+	if known := r.inputs[b.Name]; known != "" && known != b.In {
+		return "", &commands.Invalid{Field: "the input of workflow " + b.Name, Value: b.In, Want: known + ", as it is bound here"}
+	}
 	if err := checkRequest(s.RequestID); err != nil {
 		return "", err
 	}
@@ -166,6 +170,9 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 		s.request = r.newID()
 	}
 	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named})
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: %s", err, id)
+	}
 	return err
 }
 

@@ -26,6 +26,11 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 			return 0, err
 		}
 	}
+	if m.machine != nil {
+		if err := w.observed(m, m.machine.Strayed()); err != nil {
+			return 0, err
+		}
+	}
 	size := 0
 	m.began = m.state.Run.Began
 	for _, c := range calls {

@@ -6,6 +6,8 @@ import (
 	goruntime "runtime"
 	"strings"
 	"time"
+
+	"github.com/clewflow/clew/replay"
 )
 
 // watch looks for code that neither waits nor returns. It counts its own ticks and not the time that has passed, so that a
@@ -38,8 +40,9 @@ func (r *Runtime) watch(ctx context.Context) {
 // abandon leaves a goroutine that runs code which does not come back to itself. The code can do nothing more: each call
 // it makes into clew panics.
 func (r *Runtime) abandon(x *execution, began int64) {
-	stack := stackOfCode()
-	reason := fmt.Sprintf("the code has run for more than %s without waiting: it loops, or blocks on something outside of clew", r.config.Watchdog)
+	stack := x.stack()
+	reason := fmt.Sprintf("the code has run for more than %s without waiting: it loops, or blocks on something outside of clew such as "+
+		"time.Sleep, a channel or a lock, for which workflow has its own; it is not tried again in this process", r.config.Watchdog)
 	if r.giveUp(x, began, reason+"\n"+stack) {
 		r.logger.Error("workflow code does not come back and is left to itself", "id", x.id.Workflow, "stack", stack)
 	}
@@ -67,16 +70,23 @@ func (r *Runtime) giveUp(x *execution, turn int64, reason string) bool {
 	return true
 }
 
-// stackOfCode returns the stacks of goroutines that run workflow code now.
-func stackOfCode() string {
+// stack returns where the author's code stands that runs in x now.
+func (x *execution) stack() string {
+	x.mu.Lock()
+	mark := ""
+	if m := x.known; m != nil && m.machine != nil {
+		mark = m.machine.Running()
+	}
+	x.mu.Unlock()
+	if mark == "" {
+		return "its stack is not known"
+	}
 	buf := make([]byte, 4<<20)
 	buf = buf[:goruntime.Stack(buf, true)]
-	var stacks []string
 	for one := range strings.SplitSeq(string(buf), "\n\n") {
-		head, _, _ := strings.Cut(one, "\n")
-		if strings.Contains(one, "internal/coro.(*Coroutine).run") && !strings.Contains(head, "[coroutine") {
-			stacks = append(stacks, one)
+		if strings.HasPrefix(one, mark) {
+			return replay.AuthorsStack(one)
 		}
 	}
-	return strings.Join(stacks, "\n\n")
+	return "its stack is not known"
 }

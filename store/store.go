@@ -33,7 +33,7 @@ var (
 	// ErrCorrupt: what is stored is not what was written. It is never taken for absent.
 	ErrCorrupt = errors.New("store: corrupt")
 	// ErrInUse: another process has the store open.
-	ErrInUse = errors.New("store: in use by another process")
+	ErrInUse = errors.New("store: it is open already")
 	// ErrClosed: the log was closed.
 	ErrClosed = errors.New("store: closed")
 )

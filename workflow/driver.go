@@ -138,6 +138,7 @@ func (r *run) ask(c commands.Command) {
 
 // wait blocks the coroutine until one of the bells rings or the scope ends.
 func (c Context) wait(bells ...*coro.Bell) {
+	c.run.driver.Change("waiting")
 	c.run.spins = 0
 	c.run.group.Wait(append(bells, &c.scope.bell)...)
 }
@@ -145,7 +146,8 @@ func (c Context) wait(bells ...*coro.Bell) {
 // Bodied is a definition and, if there is one here, its code.
 type Bodied struct {
 	Name     string
-	Code     Code // nil: declared only
+	In       string // the Go type of the input
+	Code     Code   // nil: declared only
 	Settings Settings
 }
 
@@ -161,7 +163,7 @@ func (t Type[In, Out]) body() Bodied {
 	if t.def == nil {
 		return Bodied{}
 	}
-	return Bodied{t.def.name, t.def.code, t.def.settings}
+	return Bodied{t.def.name, t.def.in, t.def.code, t.def.settings}
 }
 
-func (b Binding) body() Bodied { return Bodied{b.def.name, b.code, b.def.settings} }
+func (b Binding) body() Bodied { return Bodied{b.def.name, b.def.in, b.code, b.def.settings} }

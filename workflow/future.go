@@ -22,6 +22,7 @@ func (f Future[T]) Get(ctx Context) (v T, err error) {
 			return v, err
 		}
 		if ending {
+			ctx.run.driver.Change("waiting")
 			ctx.run.spins = 0
 			ctx.run.group.Wait(&f.p.bell)
 			continue

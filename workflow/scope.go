@@ -9,9 +9,10 @@ import (
 
 // A scope ends at most once, and with it everything that was begun in it.
 type scope struct {
-	err   error
-	bell  coro.Bell
-	hooks hook // a ring of what is to be done at the end, in the order in which it was begun
+	err    error
+	bell   coro.Bell
+	within hook // in the scope around it
+	hooks  hook // a ring of what is to be done at the end, in the order in which it was begun
 }
 
 // A hook is something to be done when a scope ends. It is a link of a ring, so that taking it out costs the same however
@@ -47,6 +48,7 @@ func (s *scope) end(err error) {
 		return
 	}
 	s.err = err
+	s.within.unlink()
 	s.bell.Ring()
 	for ring := &s.hooks; ring.next != nil && ring.next != ring; {
 		h := ring.next
@@ -61,11 +63,10 @@ type CancelFunc func()
 // WithCancel returns a Context whose scope ends with ErrCancelled when the function is called, or with ctx.
 func WithCancel(ctx Context) (Context, CancelFunc) {
 	s := &scope{}
-	h := &hook{do: s.end}
-	ctx.scope.onEnd(h)
+	s.within.do = s.end
+	ctx.scope.onEnd(&s.within)
 	return Context{ctx.run, s}, func() {
 		ctx.run.driver.Change("ending a scope")
-		h.unlink()
 		s.end(ErrCancelled)
 	}
 }

@@ -106,6 +106,7 @@ func Await(ctx Context, cond func() bool) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		ctx.run.driver.Change("waiting")
 		ctx.run.spins = 0
 		ctx.run.group.Await(cond, &ctx.scope.bell)
 	}

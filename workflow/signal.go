@@ -67,7 +67,8 @@ func (s Signal[T]) TryReceive(ctx Context) (v T, ok bool) {
 	ctx.run.driver.Change("receiving a signal")
 	next := box.unread[0]
 	if err := next.value.Decode(&v); err != nil {
-		panic(stall("signal %s in entry %d: %v", s.name, next.seq, err))
+		panic(stall("signal %s in entry %d was sent as another type than the code receives: %v; receive a type that fits, or terminate the run",
+			s.name, next.seq, err))
 	}
 	box.unread[0] = signal{}
 	box.unread = box.unread[1:]

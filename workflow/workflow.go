@@ -13,6 +13,7 @@ package workflow
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/history"
@@ -45,6 +46,7 @@ type Type[In, Out any] struct{ def *definition }
 
 type definition struct {
 	name     string
+	in       string // the Go type of the input
 	code     Code
 	settings Settings
 }
@@ -62,7 +64,7 @@ func Define[In, Out any](name string, fn func(Context, In) (Out, error), opts ..
 // Declare names a workflow whose body is elsewhere; see [Type.Bind]. It also lets a workflow start itself, which Go
 // refuses for a variable whose function mentions the variable.
 func Declare[In, Out any](name string, opts ...Option) Type[In, Out] {
-	d := &definition{name: name}
+	d := &definition{name: name, in: reflect.TypeFor[In]().String()}
 	d.settings.Apply(opts...)
 	return Type[In, Out]{d}
 }

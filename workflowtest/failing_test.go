@@ -108,7 +108,7 @@ func TestWhatFailsATest(t *testing.T) {
 		},
 		"a panic": {
 			func(t *testing.T) { workflowtest.Run(t, bad, 1) },
-			[]string{"workflow test (bad) stalls: panic: bad code", "24h0m0s  stalled", "failing_test.go", "goroutine"},
+			[]string{"workflow test (bad) stalls: panic: bad code", "24h0m0s  stalled", "failing_test.go:66"},
 		},
 		"code that is not deterministic": {
 			func(t *testing.T) {

@@ -51,7 +51,7 @@ func play(ctx context.Context, dir, file string, wishes []wish) (err error) {
 		began: time.Now(), wishes: wishes, args: []string{"-work", "-dir", dir, "-orders", file},
 		answered: map[string]bool{}, ended: map[string]order.Done{},
 	}
-	s.say("", "the store is in %s", dir)
+	s.say("", "the store is %s", filepath.Join(dir, "store"))
 	for again := true; again && err == nil; {
 		again, err = s.live(ctx)
 	}

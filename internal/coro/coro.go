@@ -9,6 +9,7 @@ package coro
 import (
 	"errors"
 	"runtime/debug"
+	"sync/atomic"
 )
 
 // A Group is a set of coroutines that run by turns. The zero Group is empty and ready. It is not for use by several
@@ -19,7 +20,7 @@ type Group struct {
 	next    int
 	trying  list // coroutines that wait for a condition, by when they began
 	living  list
-	current *Coroutine
+	current atomic.Pointer[Coroutine]
 	failed  *Panic
 	stopped bool
 }
@@ -54,9 +55,10 @@ func (g *Group) Go(name string, f func()) {
 	g.wake(c)
 }
 
-// run keeps what f panics with. It is not inlined so that the stack of a coroutine shows which one it is.
-//
-//go:noinline
+// Goroutine is the number of the goroutine that c runs on, as the runtime's stacks have it. It may be asked from anywhere.
+func (c *Coroutine) Goroutine() uint64 { return c.thread.id.Load() }
+
+// run keeps what f panics with.
 func (c *Coroutine) run(f func()) {
 	returned := false
 	defer func() {
@@ -73,8 +75,8 @@ func (c *Coroutine) run(f func()) {
 	returned = true
 }
 
-// Current is the coroutine that runs, nil outside of one.
-func (g *Group) Current() *Coroutine { return g.current }
+// Current is the coroutine that runs, nil outside of one. It may be asked from anywhere.
+func (g *Group) Current() *Coroutine { return g.current.Load() }
 
 // Run runs coroutines until each has returned or waits. It returns the panic of the one that panicked, if one did; the
 // others are then left as they are.
@@ -97,9 +99,9 @@ func (g *Group) Run() *Panic {
 
 func (g *Group) step(c *Coroutine) {
 	c.awake = false
-	g.current = c
+	g.current.Store(c)
 	_, alive := c.thread.resume()
-	g.current = nil
+	g.current.Store(nil)
 	if !alive || c.thread.ended {
 		c.life.unlink()
 		g.Pool.release(c.thread)
@@ -150,7 +152,7 @@ func (g *Group) Await(cond func() bool, bells ...*Bell) {
 }
 
 func (g *Group) wait(cond func() bool, bells []*Bell) {
-	c := g.current
+	c := g.current.Load()
 	if c == nil {
 		panic("clew: waiting is not possible here: this runs outside of the workflow's coroutines, as query handlers and conditions do")
 	}
@@ -188,9 +190,9 @@ func (g *Group) Stop() {
 	for g.living.first != nil {
 		c := g.living.first.c
 		c.life.unlink()
-		g.current = c // what its deferred calls do, they do as this coroutine
+		g.current.Store(c) // what its deferred calls do, they do as this coroutine
 		c.thread.stop()
-		g.current = nil
+		g.current.Store(nil)
 	}
 	g.ready, g.next = nil, 0
 }

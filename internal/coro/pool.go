@@ -2,7 +2,9 @@ package coro
 
 import (
 	"iter"
+	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // A Pool keeps what coroutines run on, because a stack that has been used has the right size. A nil Pool keeps nothing. It
@@ -24,6 +26,19 @@ type thread struct {
 	resume func() (struct{}, bool)
 	stop   func()
 	ended  bool // its coroutine has returned
+	id     atomic.Uint64
+}
+
+// goroutine is the number by which the stack of the calling goroutine is headed.
+func goroutine() (n uint64) {
+	var head [64]byte
+	for _, c := range head[len("goroutine "):runtime.Stack(head[:], false)] {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return n
 }
 
 // start takes a thread, or makes one, for a coroutine.
@@ -35,6 +50,7 @@ func (p *Pool) start(run func()) *thread {
 	t := &thread{run: run}
 	t.resume, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
+		t.id.Store(goroutine())
 		for {
 			t.run()
 			t.run, t.ended = nil, true

@@ -59,7 +59,7 @@ var floors = []struct{ name, imports string }{
 // pure are the packages in which nothing depends on the clock, on chance, on the scheduler or on the world, and what of
 // the forbidden imports each may have.
 var pure = map[string]string{
-	"history": "", "commands": "", "query": "", "workflow": "", "internal/coro": "runtime/debug sync", // the stack of a panic; threads are kept for groups on other goroutines
+	"history": "", "commands": "", "query": "", "workflow": "", "internal/coro": "runtime runtime/debug sync sync/atomic", // stacks; threads are kept for groups on other goroutines
 	"activity": "sync",                // the registry of errors and definitions
 	"replay":   "runtime sync/atomic", // the stack of a panic; the fence of a machine that was given up
 }

@@ -149,7 +149,7 @@ func (l *Log) enter(dir string) error {
 		return err
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s is locked: %w", store.ErrInUse, l.dir, err)
+		return fmt.Errorf("%w: only one process can have %s, and only once; close it there, or go through that process (%w)", store.ErrInUse, l.dir, err)
 	}
 	l.lock = lock
 	return nil
