@@ -162,7 +162,7 @@ func TestNoRunIsTwiceOrMissingWhileRunsChange(t *testing.T) {
 
 func TestLastIsResolvedOnceForAllPages(t *testing.T) {
 	w := newWorld(1, 1)
-	w.now = time.Now().Add(-time.Hour - 50*time.Millisecond).UTC()
+	w.now = time.Now().Add(-30 * time.Minute).UTC()
 	for n := range 3 {
 		w.append(w.ids[0], history.Entry{Event: &history.Started{Run: fmt.Sprint(n), Number: uint64(n + 1)}})
 		w.append(w.ids[0], history.Entry{Event: &history.Completed{}})
@@ -175,9 +175,7 @@ func TestLastIsResolvedOnceForAllPages(t *testing.T) {
 	q := query.Query{Last: time.Hour, Limit: 1}
 	page, err := x.Find(context.Background(), q)
 	require.NoError(t, err)
-	if page.Next == "" {
-		t.Skip("all happened to fall out of the window")
-	}
+	require.NotEmpty(t, page.Next)
 	first, err := func() (query.Cursor, error) { q.After = page.Next; return q.Cursor() }()
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now(), first.Now, time.Minute)

@@ -1,4 +1,4 @@
-package workflow_test
+package replay_test
 
 import (
 	"context"
@@ -18,11 +18,7 @@ import (
 	"github.com/clewflow/clew/workflow"
 )
 
-var (
-	work = activity.Define("work", func(context.Context, int) (int, error) { return 0, nil })
-	poke = workflow.NewSignal[int]("poke")
-	halt = workflow.NewSignal[int]("halt")
-)
+var work = activity.Define("work", func(context.Context, int) (int, error) { return 0, nil })
 
 var errNo = activity.NonRetryable(errors.New("no"))
 
