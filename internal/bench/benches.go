@@ -303,7 +303,10 @@ func replayed(ctx context.Context, c Config) (r Report, err error) {
 	const times = 5
 	was := begun.Load()
 	m := start(w.rt)
-	for range times { // forgotten after each, so each replays from the store
+	for range times {
+		for w.rt.Stats().Remembered > 0 { // it is forgotten after each, so each replays from the store
+			time.Sleep(20 * time.Microsecond)
+		}
 		if n, err := runtime.Query(ctx, w.rt, "long", steps); err != nil || n != c.N {
 			return r, fmt.Errorf("bench: the replayed execution says %d, %v", n, err)
 		}
