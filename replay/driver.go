@@ -21,24 +21,30 @@ var errFenced = errors.New("replay: this run of the code was given up because it
 
 func (m *Machine) check(what string) {
 	m.admit()
-	if m.querying {
+	if m.querying.Load() {
 		panic(fmt.Sprintf("%s in a query: queries must not change anything", what))
 	}
 }
 
 // admit refuses calls of code that was given up, and ends goroutines that the code started with go: they would change the
-// run behind its history. Those can be noticed only while no coroutine runs.
+// run behind its history. The first of a run is noticed while no coroutine runs; to look at each call would cost too much.
 func (m *Machine) admit() {
 	if m.fenced.Load() {
 		panic(errFenced)
 	}
-	if m.inTurn.Load() {
+	if m.inTurn.Load() && (!m.stray.Load() || m.atHome()) || m.unwinding.Load() && m.atHome() {
 		return
 	}
 	if m.stray.CompareAndSwap(false, true) && m.config.Stray != nil {
 		m.config.Stray()
 	}
 	goruntime.Goexit()
+}
+
+// atHome reports whether the calling goroutine is that of the coroutine that runs, or a query runs.
+func (m *Machine) atHome() bool {
+	c := m.group.Current()
+	return m.querying.Load() || c != nil && c.Goroutine() == coro.Here()
 }
 
 // Change refuses what a query must not do.

@@ -29,16 +29,17 @@ type Config struct {
 
 // Machine is one run of workflow code. It is not for use by several goroutines at once, but for [Machine.Fence].
 type Machine struct {
-	config Config
-	group  coro.Group
-	run    workflow.Run
-	input  history.Payload // of the run
-	now    time.Time
-	cancel func(error) // ends the root scope
-	fenced atomic.Bool
-	inTurn atomic.Bool // coroutines, or a query, run
-	stray  atomic.Bool // a goroutine that is none of them was caught
-	live   bool        // the code is told what it was not told before
+	config    Config
+	group     coro.Group
+	run       workflow.Run
+	input     history.Payload // of the run
+	now       time.Time
+	cancel    func(error) // ends the root scope
+	fenced    atomic.Bool
+	inTurn    atomic.Bool // coroutines, or a query, run
+	unwinding atomic.Bool // deferred calls of coroutines run
+	stray     atomic.Bool // a goroutine that is none of them was caught
+	live      bool        // the code is told what it was not told before
 
 	asked     []ask // in the order asked, not yet recorded
 	counted   int   // those of them that have an entry in the history as known
@@ -58,7 +59,7 @@ type Machine struct {
 	finished  bool   // the code has asked for the end
 	closed    bool   // the history has ended
 	cancelled bool   // the code was told that it is to end
-	querying  bool
+	querying  atomic.Bool
 	logger    *slog.Logger
 	warned    []string
 }
@@ -346,9 +347,9 @@ func (m *Machine) Weight() int { return 8<<10 + 512*len(m.open) + 256*m.UnreadCo
 // Stop unwinds the code. It can be called again.
 func (m *Machine) Stop() {
 	m.closed, m.live = true, false // what is unwound is not the run's end
-	m.inTurn.Store(true)           // what is deferred is a part of it
+	m.unwinding.Store(true)
 	m.group.Stop()
-	m.inTurn.Store(false)
+	m.unwinding.Store(false)
 }
 
 // Fence makes every further call of the code's into the machine panic. It may be called from any goroutine, while the code
@@ -366,10 +367,10 @@ func (m *Machine) Query(name string, arg history.Payload) (answer history.Payloa
 		slices.Sort(known)
 		return answer, &commands.Invalid{Field: "query", Value: name, Want: "one of those that the workflow answers: " + strings.Join(known, ", ")}
 	}
-	m.querying = true
+	m.querying.Store(true)
 	m.inTurn.Store(true)
 	defer func() {
-		m.querying = false
+		m.querying.Store(false)
 		m.inTurn.Store(false)
 		if r := recover(); r != nil {
 			err = fmt.Errorf("clew: query %s panicked: %v", name, r)

@@ -29,8 +29,8 @@ type thread struct {
 	id     atomic.Uint64
 }
 
-// goroutine is the number by which the stack of the calling goroutine is headed.
-func goroutine() (n uint64) {
+// Here is the number of the calling goroutine, by which its stack is headed. It costs about a microsecond.
+func Here() (n uint64) {
 	var head [64]byte
 	for _, c := range head[len("goroutine "):runtime.Stack(head[:], false)] {
 		if c < '0' || c > '9' {
@@ -50,7 +50,7 @@ func (p *Pool) start(run func()) *thread {
 	t := &thread{run: run}
 	t.resume, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		t.yield = yield
-		t.id.Store(goroutine())
+		t.id.Store(Here())
 		for {
 			t.run()
 			t.run, t.ended = nil, true
