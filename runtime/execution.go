@@ -36,7 +36,6 @@ type memory struct {
 	state   *history.State
 	machine *replay.Machine // nil: closed, stalled, or nobody runs code here
 	stall   error           // why there is no machine though there should be one
-	tries   int             // to remember while stalled
 	retryAt time.Time       // of the next try; zero: not in this process
 
 	pending []history.Entry // not yet appended
@@ -185,6 +184,7 @@ func (w *runner) handle(m *memory, calls []*call) int {
 				err = ErrClosed
 			}
 			w.forget(m)
+			w.x.rt.tryAgain(w.x.id, err)
 			n = len(calls)
 			for _, c := range calls {
 				c.answer = answer{err: err}
@@ -206,8 +206,7 @@ func (w *runner) forget(m *memory) {
 	if m.machine != nil {
 		m.machine.Stop()
 	}
-	tries, retryAt := m.tries, m.retryAt
-	*m = memory{tries: tries, retryAt: retryAt}
+	*m = memory{}
 }
 
 // act does what follows from entries that are durable now.
@@ -224,6 +223,9 @@ func (w *runner) act(m *memory) {
 	}
 	if !m.state.Open() {
 		wake = time.Time{}
+	}
+	if at, broken := r.broken.Load(x.id); broken && (wake.IsZero() || at.(time.Time).Before(wake)) {
+		wake = at.(time.Time)
 	}
 	r.wakes.Wake(x.id, wake, r.now())
 	if m.state.Due() && m.stall == nil && r.working.Load() && m.machine == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -78,6 +79,22 @@ func (r *Runtime) takeUpOne(ctx context.Context, id history.ID) error {
 		return ctx.Err()
 	}
 	return r.lose(ctx, id, gone)
+}
+
+// tryAgain has an execution taken up again after something could not be read or recorded: what was to follow from it, such
+// as offering an activity, is found again in its state.
+func (r *Runtime) tryAgain(id history.ID, err error) {
+	if !r.working.Load() || r.ctx.Err() != nil {
+		return // whoever runs next takes it up
+	}
+	delay := time.Minute
+	if errors.Is(err, store.ErrUnavailable) {
+		delay = time.Second
+	}
+	now := r.now()
+	at := now.Add(delay)
+	r.broken.Store(id, at)
+	r.wakes.WakeBy(id, at, now)
 }
 
 // open yields the tails of open executions: from the log if it keeps them, else from the index.

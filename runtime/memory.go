@@ -28,8 +28,7 @@ func (w *runner) remember(m *memory, code bool) error {
 	if err != nil {
 		return err
 	}
-	tries := m.tries
-	*m = memory{state: history.Fold(run...), tries: tries}
+	*m = memory{state: history.Fold(run...)}
 	run = lastRun(run, m.state.Run.Began)
 	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
 		return nil
@@ -143,13 +142,13 @@ func (w *runner) begin(m *memory, e *history.Started) {
 	if m.machine != nil {
 		m.machine.Stop()
 	}
-	m.machine, m.stall, m.tries = nil, nil, 0
+	m.machine, m.stall = nil, nil
 	if !w.x.rt.working.Load() {
 		return
 	}
 	config, err := w.machineConfig(e.Type, e.Version)
 	if err != nil {
-		m.stall = err // noted by catchUp, after Started
+		m.stall = err // noted by record, after Started
 		return
 	}
 	m.machine = replay.New(config)
@@ -225,9 +224,12 @@ func (w *runner) observed(m *memory, err error) error {
 	if p := (*poisoned)(nil); errors.As(err, &p) {
 		return w.noteStall(m, err)
 	}
-	m.retryAt = w.x.rt.now().Add(min(lastRetry, firstRetry<<min(m.tries, 20)))
-	m.tries++
-	return w.noteStall(m, err)
+	if err := w.noteStall(m, err); err != nil {
+		return err
+	}
+	now := w.x.rt.now() // as long again as it has been stalled, which doubles the delay and needs no counting
+	m.retryAt = now.Add(min(lastRetry, max(firstRetry, now.Sub(m.state.Stall.Since))))
+	return nil
 }
 
 func (w *runner) noteStall(m *memory, err error) error {

@@ -77,6 +77,7 @@ type Runtime struct {
 
 	codes    map[string]map[int]workflow.Code
 	handlers map[string]activity.Handler
+	broken   sync.Map          // ids of executions on which something could not be read or recorded, to be taken up again
 	missing  sync.Map          // names of activities that were asked for and are not here
 	inputs   map[string]string // of workflows, by their Go types
 	settings map[string]workflow.Settings

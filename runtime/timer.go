@@ -65,7 +65,11 @@ func (r *Runtime) wakeOne(ctx context.Context, id history.ID, slots chan struct{
 		<-slots
 		return
 	}
+	_, again := r.broken.LoadAndDelete(id)
 	go func() {
+		if again {
+			_ = r.takeUpOne(ctx, id) // it says what is wrong, and is tried again
+		}
 		<-c.done
 		if c.answer.err != nil && r.ctx.Err() == nil {
 			now := r.now()

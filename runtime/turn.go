@@ -150,8 +150,10 @@ func (w *runner) informed(m *memory, c commands.Command) commands.Command {
 		c.Unread = m.unread()
 		return c
 	case commands.Wake:
-		c.Overdue, c.Dice = w.x.rt.queue.Facts(w.x.id), luck(m.state.Hash)
-		c.Unread = m.unread()
+		if c.Overdue == nil { // once for all that is due: each is looked at again when it is decided
+			c.Overdue = w.x.rt.queue.Facts(w.x.id)
+		}
+		c.Dice, c.Unread = luck(m.state.Hash), m.unread()
 		return c
 	case commands.CompleteActivity:
 		newest(&c.Attempt)

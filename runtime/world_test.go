@@ -58,6 +58,12 @@ func newWorld(t *testing.T, c runtime.Config) *world {
 func (w *world) open(definitions ...workflow.Definition) {
 	w.t.Helper()
 	w.c.Log = w.disk.Open()
+	w.openOn(definitions...)
+}
+
+// openOn opens the runtime on the log that is configured.
+func (w *world) openOn(definitions ...workflow.Definition) {
+	w.t.Helper()
 	rt, err := runtime.Open(w.t.Context(), w.c, definitions...)
 	require.NoError(w.t, err)
 	ctx, stop := context.WithCancel(w.t.Context())
