@@ -3,6 +3,7 @@ package runtime_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,21 +56,21 @@ func TestWhatCouldNotBeRecordedIsTriedAgain(t *testing.T) {
 }
 
 func TestTriesOfAStalledExecutionBecomeRarer(t *testing.T) {
-	tries := 0
+	var tries atomic.Int64
 	bad := define(func(workflow.Context, string) (string, error) {
-		tries++
+		tries.Add(1)
 		panic("bug")
 	})
 	for _, memory := range []int{0, runtime.Forget} {
-		tries = 0
+		tries.Store(0)
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, runtime.Config{Memory: memory})
 			w.open(bad)
 			_, err := runtime.Start(w.ctx(), w.rt, "a", bad, "")
 			require.NoError(t, err)
 			time.Sleep(hour)
-			assert.Greater(t, tries, 10)
-			assert.Less(t, tries, 30)
+			assert.Greater(t, tries.Load(), int64(10))
+			assert.Less(t, tries.Load(), int64(30))
 			w.close()
 		})
 	}
