@@ -15,13 +15,15 @@ type ScheduleActivity struct {
 	Queue  string
 	Input  history.Payload
 	Policy *history.Policy
+	Local  bool
+	Watch  bool
 }
 
 func (c ScheduleActivity) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if err := running(s); err != nil {
 		return nil, err
 	}
-	return follows(&history.ActivityScheduled{Step: c.Step, Name: c.Name, Queue: c.Queue, Input: c.Input, Policy: c.Policy})
+	return follows(&history.ActivityScheduled{Step: c.Step, Name: c.Name, Queue: c.Queue, Input: c.Input, Policy: c.Policy, Local: c.Local, Watch: c.Watch})
 }
 
 // CancelActivity is the code's wish that an activity end.
@@ -129,7 +131,11 @@ func (c Beat) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if !c.Beat.After(a.Beat) {
 		return nothing()
 	}
-	return follows(&history.Heartbeat{Try: c.try(a), Beat: c.Beat, Checkpoint: c.fresh(a)})
+	beat := history.Heartbeat{Try: c.try(a), Beat: c.Beat, Checkpoint: c.fresh(a)}
+	if a.Watch && !beat.Checkpoint.Absent() {
+		return follows(&history.ActivityProgressed{Heartbeat: beat})
+	}
+	return follows(&beat)
 }
 
 // CompleteActivity settles an activity with its result.

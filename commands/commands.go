@@ -27,6 +27,8 @@ var (
 	ErrStale          = errors.New("clew: a newer attempt, or a newer run, has taken over")
 	ErrTooLarge       = errors.New("clew: too large")
 	ErrTooManySignals = errors.New("clew: too many unread signals")
+	ErrTooManyUpdates = errors.New("clew: too many updates are not answered")
+	ErrHistoryFull    = errors.New("clew: the history of the run has reached its limit")
 )
 
 // Invalid says which value is wrong and what would be right. It is an ErrInvalid.

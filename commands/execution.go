@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -42,6 +43,12 @@ type Start struct {
 	ExecutionTimeout time.Duration
 	CorrelationID    string
 	Memo, Attributes history.Payload
+	Headers          history.Payload
+	Parent           history.Parent
+	Root             string
+	Pinned           bool
+	Route            string
+	Budget           history.Budget // zero: the standard one
 	IfRunning        IfRunning
 	IfClosed         IfClosed
 	Unread           []uint64 // signals that the code of the run to be terminated has not received, if that is known
@@ -53,6 +60,8 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	}
 	var events []history.Event
 	switch {
+	case c.isChild() && s.Run.Parent == c.Parent:
+		return nothing() // it was started before
 	case s.Open() && c.IfRunning == Refuse:
 		return nil, fmt.Errorf("%w as run %s; wait for it, or start with IfRunning(UseExisting) or IfRunning(TerminateExisting)", ErrAlreadyRunning, s.Run.ID)
 	case s.Open() && c.IfRunning == UseExisting:
@@ -64,6 +73,8 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	}
 	return append(events, c.started(s, now)), nil
 }
+
+func (c Start) isChild() bool { return c.Parent.ID != "" }
 
 func (c Start) check(now time.Time) error {
 	for _, d := range []struct {
@@ -94,7 +105,8 @@ func CheckDuration(field string, d time.Duration) error {
 func (c Start) started(s *history.State, now time.Time) *history.Started {
 	e := &history.Started{
 		ID: c.ID, Run: c.Run, Chain: c.Run, Number: s.Run.Number + 1, Type: c.Type, Version: c.Version, Input: c.Input, Seed: c.Seed,
-		Origin: c.Origin, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
+		Origin: c.Origin, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes, Headers: c.Headers, Parent: c.Parent,
+		Root: c.Root, Pinned: c.Pinned, Route: c.Route, RunTimeout: c.RunTimeout, Budget: c.Budget,
 	}
 	if begin := now.Add(c.After); c.After > 0 && begin.After(c.At) {
 		e.BeginAt = begin
@@ -118,13 +130,16 @@ func after(now time.Time, d time.Duration) time.Time {
 }
 
 // RequestCancel tells the code that the run is wanted to end.
-type RequestCancel struct{ Reason string }
+type RequestCancel struct {
+	Reason string
+	Chain  string // unless empty: only if this is the chain that is under way
+}
 
 func (c RequestCancel) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if err := running(s); err != nil {
 		return nil, err
 	}
-	if s.Run.CancelRequested {
+	if s.Run.CancelRequested || c.Chain != "" && s.Run.Chain != c.Chain {
 		return nothing()
 	}
 	return follows(&history.CancelRequested{Reason: c.Reason})
@@ -173,6 +188,48 @@ func (c Fail) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	return follows(&history.Failed{Failure: c.Failure, Closing: closing(s, c.Unread)})
 }
 
+// ContinueAsNew closes the run and begins the next one of its chain with another input. What is unset is as in the run
+// before.
+type ContinueAsNew struct {
+	ID               history.ID
+	Run              string // id of the next run
+	Version          int    // unless the run is pinned to its own
+	Route            string // why this version
+	Input            history.Payload
+	Seed             uint64
+	RunTimeout       time.Duration // 0: as before
+	ExecutionTimeout time.Duration // 0: the deadline stays
+	CorrelationID    string
+	Memo             history.Payload // absent: as before
+	Attributes       history.Payload // on top of those there are
+	Unread           []uint64        // signals that travel on
+	Updates          []history.CarriedUpdate
+}
+
+func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	r := s.Run
+	next := &history.Started{
+		ID: c.ID, Run: c.Run, Chain: r.Chain, Number: r.Number + 1, Type: r.Type, Version: c.Version, Route: c.Route, Input: c.Input, Seed: c.Seed,
+		Origin: r.Origin, Deadline: r.Deadline, CorrelationID: cmp.Or(c.CorrelationID, r.CorrelationID), Memo: r.Memo,
+		Attributes: s.Attributes.With(c.Attributes).Payload(), Headers: r.Headers, Parent: r.Parent, Root: r.Root, Pinned: r.Pinned,
+		RunTimeout: cmp.Or(c.RunTimeout, r.RunTimeout), HadChildren: r.HadChildren, Budget: r.Budget, Carried: history.Ranges(c.Unread), Updates: c.Updates,
+	}
+	if r.Pinned {
+		next.Version, next.Route = r.Version, ""
+	}
+	if !c.Memo.Absent() {
+		next.Memo = c.Memo
+	}
+	if c.ExecutionTimeout > 0 {
+		next.Deadline = now.Add(c.ExecutionTimeout)
+	}
+	next.RunDeadline = after(now, next.RunTimeout)
+	return follows(&history.Continued{Closing: closing(s, nil)}, next)
+}
+
 func closing(s *history.State, unread []uint64) history.Closing {
-	return history.Closing{Unread: unread, Abandoned: len(s.Activities)}
+	return history.Closing{Unread: unread, Abandoned: len(s.Activities), Children: len(s.Children)}
 }

@@ -10,6 +10,7 @@ import (
 type Keep struct {
 	Gate  bool
 	Name  string
+	Call  int // of a value that may change
 	Value history.Payload
 }
 
@@ -17,5 +18,5 @@ func (c Keep) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if err := running(s); err != nil {
 		return nil, err
 	}
-	return follows(&history.Kept{Gate: c.Gate, Name: c.Name, Value: c.Value})
+	return follows(&history.Kept{Gate: c.Gate, Name: c.Name, Call: c.Call, Value: c.Value})
 }

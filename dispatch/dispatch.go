@@ -30,6 +30,7 @@ type Attempt struct {
 	Workflow    string // type
 	Activity    string
 	Queue       string
+	Local       bool            // made here whatever its queue
 	Number      int             // from 1
 	Serial      history.Serial  // the highest known; the attempt gets a higher one when it is taken
 	Input       history.Payload // absent: to be read from the entry Seq
@@ -110,7 +111,7 @@ func (q *Queue) Offer(a Attempt, at, now time.Time) {
 
 func (q *Queue) offer(a Attempt, at, now time.Time) {
 	w := q.renew(a)
-	if q.served != nil && !q.served[a.Queue] {
+	if q.served != nil && !a.Local && !q.served[a.Queue] {
 		return // it waits for somebody who serves its queue
 	}
 	if at.After(now) {

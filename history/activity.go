@@ -9,6 +9,8 @@ type ActivityScheduled struct {
 	Queue  string // empty: the default one
 	Input  Payload
 	Policy *Policy // never nil
+	Local  bool    // made where the code runs, by a function of the code's
+	Watch  bool    // the code is told its checkpoints
 }
 
 func (*ActivityScheduled) Role() Role   { return Decision }
@@ -16,6 +18,7 @@ func (*ActivityScheduled) Kind() string { return "activity-scheduled" }
 func (e *ActivityScheduled) evolve(s *State, at *Entry) {
 	a := &Activity{
 		Step: e.Step, Name: e.Name, Queue: e.Queue, Input: e.Input.Sum, Seq: at.Seq, Scheduled: at.At, Policy: e.Policy, Attempt: 1,
+		Local: e.Local, Watch: e.Watch,
 	}
 	s.Activities[e.Step] = a
 	s.asked(e.Step)
@@ -26,6 +29,8 @@ func (e *ActivityScheduled) put(w *writer) {
 	w.text("name", e.Name)
 	w.text("queue", e.Queue)
 	w.payload("input", e.Input)
+	w.flag("local", e.Local)
+	w.flag("watch", e.Watch)
 	e.Policy.put(w)
 }
 func (e *ActivityScheduled) take(r *reader, key string) bool {
@@ -34,6 +39,10 @@ func (e *ActivityScheduled) take(r *reader, key string) bool {
 		e.Step = Step(r.num())
 	case "queue":
 		e.Queue = r.text()
+	case "local":
+		e.Local = r.flag()
+	case "watch":
+		e.Watch = r.flag()
 	case "policy":
 		p := StandardPolicy
 		p.take(r)
@@ -138,6 +147,12 @@ func (e *Heartbeat) take(r *reader, key string) bool {
 	}
 	return e.Try.take(r, key) || takePayload(r, key, "checkpoint", &e.Checkpoint)
 }
+
+// ActivityProgressed tells the code a checkpoint of an activity that it watches. To the activity it is a heartbeat.
+type ActivityProgressed struct{ Heartbeat }
+
+func (*ActivityProgressed) Role() Role   { return Input }
+func (*ActivityProgressed) Kind() string { return "activity-progressed" }
 
 // AttemptFailed is an attempt that will be followed by another at RetryAt.
 type AttemptFailed struct {
@@ -320,6 +335,8 @@ type Activity struct {
 	Seq       uint64 // of ActivityScheduled
 	Scheduled time.Time
 	Policy    *Policy
+	Local     bool
+	Watch     bool
 
 	Attempt         int       // the number of the attempt to be made or in hand, from 1
 	Lost            int       // attempts lost in a row

@@ -4,11 +4,13 @@ package history
 type Closing struct {
 	Unread    []uint64 // Seqs of the signals that the code had not received
 	Abandoned int      // activities begun and not waited for, which are cancelled
+	Children  int      // children that have not ended, which follow their policy
 }
 
 func (c *Closing) put(w *writer) {
 	w.nums("unread", c.Unread)
 	w.int("abandoned", c.Abandoned)
+	w.int("children", c.Children)
 }
 
 func (c *Closing) take(r *reader, key string) bool {
@@ -17,6 +19,8 @@ func (c *Closing) take(r *reader, key string) bool {
 		c.Unread = r.nums()
 	case "abandoned":
 		c.Abandoned = r.int()
+	case "children":
+		c.Children = r.int()
 	default:
 		return false
 	}
@@ -38,6 +42,16 @@ func (e *Completed) put(w *writer) { w.payload("result", e.Result); e.Closing.pu
 func (e *Completed) take(r *reader, key string) bool {
 	return takePayload(r, key, "result", &e.Result) || e.Closing.take(r, key)
 }
+
+// Continued closes a run whose code goes on in the next one, whose Started is the entry after it. That carries what was not
+// received, so nothing is listed here as unread.
+type Continued struct{ Closing }
+
+func (*Continued) Role() Role                        { return Decision }
+func (*Continued) Kind() string                      { return "continued" }
+func (e *Continued) evolve(s *State, at *Entry)      { s.close(StatusContinued, Outcome{}, at) }
+func (e *Continued) put(w *writer)                   { e.Closing.put(w) }
+func (e *Continued) take(r *reader, key string) bool { return e.Closing.take(r, key) }
 
 // Failed closes a run whose code returned an error.
 type Failed struct {

@@ -11,6 +11,29 @@ type Origin struct {
 	ID   string // of the parent, the schedule, …
 }
 
+// Parent is the run that asked for a child, and what is to become of the child when the parent's chain ends.
+type Parent struct {
+	ID      string // workflow id; empty: there is none
+	Run     string
+	Chain   string
+	Step    Step
+	OnClose ParentClose
+}
+
+// Budget is how much a run is to hold before it had better continue as new.
+type Budget struct {
+	Entries int
+	Bytes   int
+	Open    int // things asked for that have no outcome
+}
+
+// StandardBudget is the budget of runs whose history names no other. It is a promise: what the code is told of it must be the
+// same in each replay.
+var StandardBudget = Budget{Entries: 10_000, Bytes: 16 << 20, Open: 1000}
+
+// Range is a stretch of entries of a history.
+type Range struct{ From, To uint64 }
+
 // Started begins a run. It holds everything that outlives a run.
 type Started struct {
 	ID            ID     // of the execution, so that a history says whose it is wherever it is taken
@@ -28,6 +51,16 @@ type Started struct {
 	CorrelationID string
 	Memo          Payload // a JSON object
 	Attributes    Payload // a JSON object
+	Headers       Payload // a JSON object of texts
+	Parent        Parent
+	Root          string // workflow id of the topmost parent; empty: there is none
+	Pinned        bool   // the next runs are of the same version
+	Route         string // why this version; empty: it is the newest
+	RunTimeout    time.Duration
+	Budget        Budget  // zero: the standard one
+	HadChildren   bool    // a run before in the chain had some
+	Carried       []Range // unread signals of the runs before, which the code is told first
+	Updates       []CarriedUpdate
 }
 
 func (*Started) Role() Role   { return Input }
@@ -37,9 +70,17 @@ func (e *Started) evolve(s *State, at *Entry) {
 	run := Run{
 		ID: e.Run, Chain: e.Chain, Number: e.Number, Type: e.Type, Version: e.Version, Origin: e.Origin,
 		Began: at.Seq, Started: at.At, BeginAt: e.BeginAt, RunDeadline: e.RunDeadline, Deadline: e.Deadline,
-		CorrelationID: e.CorrelationID, Seed: e.Seed,
+		CorrelationID: e.CorrelationID, Seed: e.Seed, Memo: e.Memo, Headers: e.Headers, Parent: e.Parent, Root: e.Root,
+		Pinned: e.Pinned, Route: e.Route, RunTimeout: e.RunTimeout, Budget: e.Budget, HadChildren: e.HadChildren,
+	}
+	for _, r := range e.Carried {
+		run.Signals += int(r.To - r.From + 1)
 	}
 	s.begin(run)
+	s.Attributes = s.Attributes.With(e.Attributes)
+	for _, u := range e.Updates {
+		s.accept(&Update{ID: u.Update, Seq: u.Seq, Accepted: at.At})
+	}
 }
 
 func (e *Started) put(w *writer) {
@@ -62,6 +103,104 @@ func (e *Started) put(w *writer) {
 	w.text("correlation_id", e.CorrelationID)
 	w.payload("memo", e.Memo)
 	w.payload("attributes", e.Attributes)
+	w.payload("headers", e.Headers)
+	e.Parent.put(w)
+	w.text("root", e.Root)
+	w.flag("pinned", e.Pinned)
+	w.text("route", e.Route)
+	w.dur("run_timeout", e.RunTimeout)
+	w.int("budget_entries", e.Budget.Entries)
+	w.int("budget_bytes", e.Budget.Bytes)
+	w.int("budget_open", e.Budget.Open)
+	w.flag("had_children", e.HadChildren)
+	if len(e.Carried) > 0 {
+		w.nums("carried", bounds(e.Carried))
+	}
+	if len(e.Updates) > 0 {
+		ids, seqs := make([]string, len(e.Updates)), make([]uint64, len(e.Updates))
+		for i, u := range e.Updates {
+			ids[i], seqs[i] = u.Update, u.Seq
+		}
+		w.texts("updates", ids)
+		w.nums("updates_at", seqs)
+	}
+}
+
+func (p *Parent) put(w *writer) {
+	if p.ID == "" {
+		return
+	}
+	w.object("parent", func() {
+		w.text("id", p.ID)
+		w.text("run", p.Run)
+		w.text("chain", p.Chain)
+		w.num("step", uint64(p.Step))
+		w.text("on_close", string(p.OnClose))
+	})
+}
+
+func (p *Parent) take(r *reader) {
+	r.object(func(key string) bool {
+		switch key {
+		case "id":
+			p.ID = r.text()
+		case "run":
+			p.Run = r.text()
+		case "chain":
+			p.Chain = r.text()
+		case "on_close":
+			p.OnClose = ParentClose(r.text())
+		default:
+			return takeStep(r, key, &p.Step)
+		}
+		return true
+	})
+}
+
+// bounds writes ranges as pairs of their ends.
+func bounds(ranges []Range) (all []uint64) {
+	for _, r := range ranges {
+		all = append(all, r.From, r.To)
+	}
+	return all
+}
+
+// maxCarried bounds what a range that was read may stretch over, so that damaged bytes cannot ask for much.
+const maxCarried = 1 << 24
+
+func (r *reader) ranges() (all []Range) {
+	ends := r.nums()
+	if len(ends)%2 != 0 {
+		r.fail("want pairs of numbers")
+		return nil
+	}
+	for i := 0; i < len(ends); i += 2 {
+		if ends[i] == 0 || ends[i+1] < ends[i] || ends[i+1]-ends[i] >= maxCarried {
+			r.fail("%d to %d is no range", ends[i], ends[i+1])
+			return nil
+		}
+		all = append(all, Range{ends[i], ends[i+1]})
+	}
+	return all
+}
+
+// Ranges gathers Seqs, which rise, into ranges.
+func Ranges(seqs []uint64) (all []Range) {
+	for _, seq := range seqs {
+		if n := len(all); n > 0 && all[n-1].To+1 == seq {
+			all[n-1].To = seq
+			continue
+		}
+		all = append(all, Range{seq, seq})
+	}
+	return all
+}
+
+func (e *Started) update(i int) *CarriedUpdate {
+	for len(e.Updates) <= i {
+		e.Updates = append(e.Updates, CarriedUpdate{})
+	}
+	return &e.Updates[i]
 }
 
 func (e *Started) take(r *reader, key string) bool {
@@ -103,6 +242,36 @@ func (e *Started) take(r *reader, key string) bool {
 		r.payload(key, &e.Memo)
 	case "attributes":
 		r.payload(key, &e.Attributes)
+	case "headers":
+		r.payload(key, &e.Headers)
+	case "parent":
+		e.Parent.take(r)
+	case "root":
+		e.Root = r.text()
+	case "pinned":
+		e.Pinned = r.flag()
+	case "route":
+		e.Route = r.text()
+	case "run_timeout":
+		e.RunTimeout = r.dur()
+	case "budget_entries":
+		e.Budget.Entries = r.int()
+	case "budget_bytes":
+		e.Budget.Bytes = r.int()
+	case "budget_open":
+		e.Budget.Open = r.int()
+	case "had_children":
+		e.HadChildren = r.flag()
+	case "carried":
+		e.Carried = r.ranges()
+	case "updates":
+		for i, id := range r.texts() {
+			e.update(i).Update = id
+		}
+	case "updates_at":
+		for i, seq := range r.nums() {
+			e.update(i).Seq = seq
+		}
 	default:
 		return false
 	}

@@ -31,7 +31,7 @@ func text(s string) Payload { return JSON([]byte(strconv.Quote(s))) }
 // full holds every kind of event with all fields set.
 func full() []Event {
 	try := Try{Step: 3, Serial: 1767323045600000, Attempt: 2, Started: when}
-	closing := Closing{Unread: []uint64{4, 7}, Abandoned: 2}
+	closing := Closing{Unread: []uint64{4, 7}, Abandoned: 2, Children: 1}
 	policy := &Policy{
 		ScheduleToStart: time.Minute, StartToClose: 90 * time.Second, ScheduleToClose: 36 * time.Hour, Heartbeat: 1500 * time.Millisecond,
 		Retry:      Retry{MaxAttempts: 5, Backoff: Linear, Initial: 2 * time.Second, Factor: 1.5, Max: 10 * time.Minute, Jitter: 0.1},
@@ -42,6 +42,9 @@ func full() []Event {
 			ID: ID{"shop", "order-1"}, Run: "r2", Chain: "r1", Number: 2, Type: "order", Version: 3, Input: text("I-1"), Seed: 1<<64 - 1,
 			Origin: Origin{Kind: "schedule", ID: "daily"}, BeginAt: when, RunDeadline: when.Add(time.Hour), Deadline: when.Add(24 * time.Hour),
 			CorrelationID: "c-9", Memo: JSON([]byte(`{"m":1}`)), Attributes: JSON([]byte(`{"a":2}`)),
+			Headers: JSON([]byte(`{"trace":"t-1"}`)), Parent: Parent{ID: "sweep-7", Run: "r8", Chain: "r5", Step: 4, OnClose: TerminateChild},
+			Root: "sweep-1", Pinned: true, Route: "label beta", RunTimeout: time.Hour, HadChildren: true, Budget: Budget{100, 1 << 20, 50}, Carried: []Range{{3, 5}, {9, 9}},
+			Updates: []CarriedUpdate{{"u-1", 7}, {"u-2", 8}},
 		},
 		&Begun{},
 		&CancelRequested{Reason: "no longer wanted"},
@@ -50,9 +53,11 @@ func full() []Event {
 		&Cancelled{Failure: text("E-1"), Closing: closing},
 		&Terminated{Reason: "by hand", Closing: closing},
 		&TimedOut{Limit: "run", Step: 3, Closing: closing},
-		&ActivityScheduled{Step: 3, Name: "charge", Queue: "gpu", Input: text("I-1"), Policy: policy},
+		&Continued{Closing: closing},
+		&ActivityScheduled{Step: 3, Name: "charge", Queue: "gpu", Input: text("I-1"), Policy: policy, Local: true, Watch: true},
 		&AttemptStarted{Try: try, Pending: true, Checkpoint: text("half")},
 		&Heartbeat{Try: try, Beat: when.Add(time.Second), Checkpoint: text("half")},
+		&ActivityProgressed{Heartbeat{Try: try, Beat: when.Add(time.Second), Checkpoint: text("half")}},
 		&AttemptFailed{Try: try, Limit: HeartbeatLimit, Failure: text("E-1"), Checkpoint: text("half"), RetryAt: when.Add(time.Minute)},
 		&AttemptLost{Try: try},
 		&AttemptOverdue{Try: try, Limit: StartToClose},
@@ -65,7 +70,24 @@ func full() []Event {
 		&TimerFired{Step: 3},
 		&TimerCancelled{Step: 3},
 		&Signaled{Name: "paid", Value: text("12 €, <b>\"& more\"</b>")},
-		&Kept{Gate: true, Name: "v2", Value: text("new")},
+		&Kept{Gate: true, Name: "v2", Call: 3, Value: text("new")},
+		&AttributesSet{Attributes: JSON([]byte(`{"a":3,"b":null}`))},
+		&Published{View: JSON([]byte(`{"phase":"shipping"}`))},
+		&ChildAsked{
+			Step: 3, ID: "order-1~1.3", Type: "parcel", Version: 2, Input: text("I-1"), OnParentClose: AbandonChild, OnCancel: WaitCancelled,
+			RunTimeout: time.Minute, ExecutionTimeout: time.Hour, CorrelationID: "c-9", Memo: JSON([]byte(`{"m":1}`)),
+			Attributes: JSON([]byte(`{"a":2}`)), Headers: JSON([]byte(`{"trace":"t-1"}`)),
+		},
+		&ChildStarted{Step: 3, Chain: "r9"},
+		&ChildRefused{Step: 3, Reason: RefusedRunning, Message: "it is running"},
+		&ChildCancelRequested{Step: 3},
+		&ChildCancelDelivered{Step: 3},
+		&ChildClosed{Step: 3, Run: "r9", Status: StatusFailed, Result: text("R-1"), Failure: text("E-1"), Reason: "by hand"},
+		&SendAsked{Step: 3, ID: "order-2", Cancel: true, Name: "paid", Value: text("12")},
+		&Sent{Step: 3, Refused: RefusedNotFound},
+		&UpdateAccepted{Update: "u-1", Name: "change-plan", Input: text("I-1")},
+		&UpdateCompleted{Update: "u-1", Result: text("R-1")},
+		&UpdateFailed{Update: "u-1", Failure: text("E-1")},
 		&Stalled{Reason: "no code for workflow \"order\"\n\tat all", Detail: JSON([]byte(`{"stack":"…"}`))},
 		&Resumed{},
 		&Told{},
@@ -130,6 +152,23 @@ func TestWireFormIsFrozen(t *testing.T) {
 			Seal(entries[max(i, 1)-1].Hash.or(i > 0), &again)
 			assert.Equal(t, string(e.wire), string(again.wire), "sealed again")
 		}
+	}
+}
+
+// TestEarlierFormsAreRead: what earlier states of the code wrote is read and written again to the byte.
+func TestEarlierFormsAreRead(t *testing.T) {
+	golden, err := os.ReadFile(filepath.Join("testdata", "before-children.jsonl"))
+	require.NoError(t, err)
+	read, err := Unmarshal(golden)
+	require.NoError(t, err)
+	var chain Chain
+	var prev Hash
+	for _, e := range read {
+		assert.NoError(t, chain.Check(e))
+		again := e
+		Seal(prev, &again)
+		assert.Equal(t, string(e.wire), string(again.wire))
+		prev = e.Hash
 	}
 }
 

@@ -20,12 +20,16 @@ func newEvent(kind string) Event {
 		return new(Terminated)
 	case "timed-out":
 		return new(TimedOut)
+	case "continued":
+		return new(Continued)
 	case "activity-scheduled":
 		return &ActivityScheduled{Policy: &StandardPolicy}
 	case "attempt-started":
 		return new(AttemptStarted)
 	case "heartbeat":
 		return new(Heartbeat)
+	case "activity-progressed":
+		return new(ActivityProgressed)
 	case "attempt-failed":
 		return new(AttemptFailed)
 	case "attempt-lost":
@@ -52,6 +56,32 @@ func newEvent(kind string) Event {
 		return new(Signaled)
 	case "kept":
 		return new(Kept)
+	case "attributes-set":
+		return new(AttributesSet)
+	case "published":
+		return new(Published)
+	case "child-asked":
+		return new(ChildAsked)
+	case "child-started":
+		return new(ChildStarted)
+	case "child-refused":
+		return new(ChildRefused)
+	case "child-cancel-requested":
+		return new(ChildCancelRequested)
+	case "child-cancel-delivered":
+		return new(ChildCancelDelivered)
+	case "child-closed":
+		return new(ChildClosed)
+	case "send-asked":
+		return new(SendAsked)
+	case "sent":
+		return new(Sent)
+	case "update-accepted":
+		return new(UpdateAccepted)
+	case "update-completed":
+		return new(UpdateCompleted)
+	case "update-failed":
+		return new(UpdateFailed)
 	case "stalled":
 		return new(Stalled)
 	case "resumed":

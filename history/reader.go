@@ -235,6 +235,14 @@ func (r *reader) word() string {
 		return "kept"
 	case "completed":
 		return "completed"
+	case "continued":
+		return "continued"
+	case "child-asked":
+		return "child-asked"
+	case "child-started":
+		return "child-started"
+	case "child-closed":
+		return "child-closed"
 	case "client":
 		return "client"
 	case "worker":

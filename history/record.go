@@ -5,6 +5,7 @@ package history
 type Kept struct {
 	Gate  bool   // whether it is a gate's
 	Name  string // of the gate or value
+	Call  int    // of a value that may change: the call, from 1, at which it had changed; 0: it never does
 	Value Payload
 }
 
@@ -18,11 +19,16 @@ func (e *Kept) evolve(s *State, at *Entry) {
 func (e *Kept) put(w *writer) {
 	w.flag("gate", e.Gate)
 	w.text("name", e.Name)
+	w.int("call", e.Call)
 	w.payload("value", e.Value)
 }
 func (e *Kept) take(r *reader, key string) bool {
-	if key == "gate" {
+	switch key {
+	case "gate":
 		e.Gate = r.flag()
+		return true
+	case "call":
+		e.Call = r.int()
 		return true
 	}
 	return takeText(r, key, "name", &e.Name) || takePayload(r, key, "value", &e.Value)

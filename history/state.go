@@ -25,8 +25,14 @@ type State struct {
 
 	Activities map[Step]*Activity  // not settled
 	Timers     map[Step]time.Time  // neither fired nor stopped, by when they are due
+	Children   map[Step]*Child     // of which something is to be done or told
+	Sends      map[Step]*Send      // to be delivered
+	Updates    map[string]*Update  // accepted and not answered
+	Attributes Attributes          // as they are now
+	View       Payload             // published by the code
 	Outcome    Outcome             // of a closed run
 	requests   map[[16]byte]uint64 // of the current run, by digest: Seq
+	answers    map[[16]byte]uint64 // to updates, by digest of their ids: Seq
 	wakes      wakes
 }
 
@@ -47,7 +53,16 @@ type Run struct {
 	Steps           Step // the highest asked
 	Signals         int  // accepted so far
 	Gates           int  // kept so far
+	HadChildren     bool // in this run or one before in its chain
 	CancelRequested bool
+	Memo            Payload
+	Headers         Payload
+	Parent          Parent
+	Root            string
+	Pinned          bool
+	Route           string
+	RunTimeout      time.Duration
+	Budget          Budget // zero: the standard one
 }
 
 // Outcome is how a run ended.
@@ -117,6 +132,9 @@ func (s *State) close(status Status, o Outcome, at *Entry) {
 	s.Told = at.Seq
 	clear(s.Activities)
 	clear(s.Timers)
+	clear(s.Children)
+	clear(s.Sends)
+	clear(s.Updates)
 	s.wakes = wakes{}
 }
 
@@ -142,6 +160,17 @@ func (s *State) wakeRun() {
 		return
 	}
 	s.wakes.set(0, due)
+}
+
+// Unsettled is the number of things asked for that have no outcome and for which somebody has to act.
+func (s *State) Unsettled() int { return len(s.Activities) + len(s.Children) + len(s.Sends) }
+
+// Entries is the number of entries of the current or last run.
+func (s *State) Entries() int {
+	if s.Status == 0 {
+		return 0
+	}
+	return int(s.Seq - s.Run.Began + 1)
 }
 
 // Open reports whether a run is under way.

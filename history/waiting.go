@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -45,8 +46,17 @@ func (s *State) Waiting() []Reason {
 	for _, a := range s.Activities {
 		steps = append(steps, a.waiting())
 	}
+	for _, c := range s.Children {
+		steps = append(steps, c.waiting())
+	}
+	for _, n := range s.Sends {
+		steps = append(steps, n.waiting())
+	}
 	slices.SortFunc(steps, func(a, b Reason) int { return cmp.Compare(a.Step, b.Step) })
 	all = append(all, steps...)
+	for _, u := range slices.SortedFunc(maps.Values(s.Updates), func(a, b *Update) int { return cmp.Compare(a.Seq, b.Seq) }) {
+		all = append(all, Reason{Why: "the code's answer to update " + u.ID, Since: u.Accepted})
+	}
 	if len(all) == 0 {
 		all = append(all, Reason{Why: "a signal", Since: s.At})
 	}
@@ -67,4 +77,23 @@ func (a *Activity) waiting() Reason {
 		r.Until = a.RetryAt
 	}
 	return r
+}
+
+func (c *Child) waiting() Reason {
+	r := Reason{Step: c.Step, Why: fmt.Sprintf("the end of child %s (%s)", c.ID, c.Type), Since: c.Asked}
+	switch {
+	case c.Chain == "":
+		r.Why = fmt.Sprintf("the start of child %s (%s)", c.ID, c.Type)
+	case c.CancelRequested && !c.CancelDelivered:
+		r.Why = fmt.Sprintf("child %s (%s) being asked to end", c.ID, c.Type)
+	}
+	return r
+}
+
+func (n *Send) waiting() Reason {
+	what := "signal " + n.Name
+	if n.Cancel {
+		what = "the wish that it end"
+	}
+	return Reason{Step: n.Step, Why: fmt.Sprintf("execution %s being sent %s", n.ID, what), Since: n.Asked}
 }

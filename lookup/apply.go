@@ -185,7 +185,24 @@ func (b *batch) update(r *run) error {
 	if err := b.c.exec(context.Background(), text, b.values...); err != nil {
 		return fmt.Errorf("updating run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
 	}
+	if r.reset {
+		if err := b.reattribute(r); err != nil {
+			return fmt.Errorf("updating the attributes of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+		}
+	}
 	return nil
+}
+
+// reattribute writes attributes that have changed.
+func (b *batch) reattribute(r *run) error {
+	ctx := context.Background()
+	if err := b.c.exec(ctx, reattribute, text(string(r.attributes.Payload().Data)), int64(r.position)); err != nil {
+		return err
+	}
+	if err := b.c.exec(ctx, dropAttributes, int64(r.position)); err != nil {
+		return err
+	}
+	return writeAttributes(ctx, b.c, r.position, r.attributes)
 }
 
 // openRuns are open runs as they are in the table, so that those that go on need not be read from it.
@@ -200,7 +217,7 @@ func (o openRuns) keep(b *batch) {
 			delete(o, id)
 			continue
 		}
-		r.dirty, r.was, r.attributes = false, r.Status, nil
+		r.dirty, r.reset, r.was, r.memo = false, false, r.Status, nil
 		o[id] = r
 	}
 	for id := range o {

@@ -1,32 +1,29 @@
 package lookup
 
 import (
-	"bytes"
 	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
 )
 
 // The kinds of attributes that can be searched for. Others are shown in rows and no more.
 const (
-	kindText   = "text"
-	kindNumber = "number"
-	kindBool   = "bool"
-	kindList   = "list" // of texts
+	kindText     = "text"
+	kindNumber   = "number"
+	kindBool     = "bool"
+	kindTime     = "time"     // nanoseconds since 1970
+	kindDuration = "duration" // nanoseconds
+	kindList     = "list"     // of texts
 )
 
-// writeAttributes puts the attributes of a new run, a JSON object, into their table.
-func writeAttributes(ctx context.Context, c *conn, run store.Position, object []byte) error {
-	decoder := json.NewDecoder(bytes.NewReader(object))
-	decoder.UseNumber()
-	var all map[string]any
-	if err := decoder.Decode(&all); err != nil {
-		return nil // it was compacted before, so it is an object and this cannot be
-	}
+// writeAttributes puts the attributes of a run into their table.
+func writeAttributes(ctx context.Context, c *conn, run store.Position, attributes history.Attributes) error {
+	all := typed(attributes)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		put := func(place int, kind string, text, num driver.Value) error {
 			return c.exec(ctx, insertAttribute, int64(run), name, int64(place), kind, text, num)
@@ -42,8 +39,14 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 	switch value := value.(type) {
 	case string:
 		return put(0, kindText, value, nil)
-	case json.Number:
-		return put(0, kindNumber, nil, exact(value))
+	case int64:
+		return put(0, kindNumber, nil, value)
+	case float64:
+		return put(0, kindNumber, nil, value) // too large is infinite, which compares as it should
+	case time.Time:
+		return put(0, kindTime, nil, value.UnixNano())
+	case time.Duration:
+		return put(0, kindDuration, nil, int64(value))
 	case bool:
 		n := int64(0)
 		if value {
@@ -62,13 +65,4 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 		}
 	}
 	return nil
-}
-
-// exact keeps whole numbers whole; SQLite compares them with others rightly.
-func exact(n json.Number) driver.Value {
-	if i, err := n.Int64(); err == nil {
-		return i
-	}
-	f, _ := n.Float64() // too large is infinite, which compares as it should
-	return f
 }

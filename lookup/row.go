@@ -23,26 +23,30 @@ type run struct {
 	told       uint64         // see [history.State]
 	input      uint64
 	delayed    bool           // it has not begun
+	sends      int            // messages to others that are not delivered
 	stall      string         // why the code cannot go on
-	waits      []history.Step // activities that are waited for when they are cancelled, rising
-	attributes []byte         // the JSON object; only in a run that is new
+	waits      []history.Step // activities and children that are waited for when they are cancelled, rising
+	attributes history.Attributes
+	memo       []byte // the JSON object; only in a run that is new
 
 	dirty bool         // among those to be written
+	reset bool         // its attributes have changed
 	was   query.Status // as it is in the table
 }
 
 // begin makes the run that a first entry begins. before is the build of the entry before it in the stream.
 func begin(at store.Position, id history.ID, e history.Entry, s *history.Started, before string) *run {
-	r := &run{position: at, dirty: true, delayed: !s.BeginAt.IsZero(), told: e.Told, input: e.Seq, attributes: object(s.Attributes)}
+	r := &run{position: at, dirty: true, delayed: !s.BeginAt.IsZero(), told: e.Told, input: e.Seq, attributes: readAttributes(s.Attributes), memo: object(s.Memo)}
 	r.Row = query.Row{
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run, Type: s.Type, Version: s.Version, Number: s.Number, Status: query.Running,
 		Started: e.At, Began: e.Seq, Seq: e.Seq, Origin: s.Origin.Kind, CorrelationID: s.CorrelationID, Build: e.Build,
+		Parent: s.Parent.ID, Root: s.Root,
+	}
+	for _, c := range s.Carried {
+		r.Signals += int(c.To - c.From + 1)
 	}
 	if s.Origin.ID != "" {
 		r.Origin += ":" + s.Origin.ID
-	}
-	if s.Origin.Kind == "parent" {
-		r.Parent = s.Origin.ID
 	}
 	if r.Build == "" {
 		r.Build = before
@@ -90,6 +94,27 @@ func (r *run) evolve(e history.Entry) {
 		r.Timers = max(r.Timers-1, 0)
 	case *history.Signaled:
 		r.Signals++
+	case *history.AttributesSet:
+		r.attributes, r.reset = r.attributes.With(event.Attributes), true
+	case *history.ChildAsked:
+		r.Children++
+		if event.OnCancel == history.WaitCancelled {
+			r.wait(event.Step)
+		}
+	case *history.ChildRefused:
+		r.settleChild(event.Step)
+	case *history.ChildClosed:
+		r.settleChild(event.Step)
+	case *history.ChildCancelDelivered:
+		if _, waits := slices.BinarySearch(r.waits, event.Step); !waits {
+			r.settleChild(event.Step)
+		}
+	case *history.SendAsked:
+		r.sends++
+	case *history.Sent:
+		r.sends = max(r.sends-1, 0)
+	case *history.Continued:
+		r.close(query.Continued, e.At)
 	case *history.Begun:
 		r.delayed = false
 	case *history.Stalled:
@@ -126,6 +151,15 @@ func (r *run) wait(step history.Step) {
 
 func (r *run) settle(step history.Step) {
 	r.Activities = max(r.Activities-1, 0)
+	r.unwait(step)
+}
+
+func (r *run) settleChild(step history.Step) {
+	r.Children = max(r.Children-1, 0)
+	r.unwait(step)
+}
+
+func (r *run) unwait(step history.Step) {
 	if i, found := slices.BinarySearch(r.waits, step); found {
 		r.waits = slices.Delete(r.waits, i, i+1)
 	}
@@ -133,7 +167,7 @@ func (r *run) settle(step history.Step) {
 
 func (r *run) close(status query.Status, at time.Time) {
 	r.Status, r.Closed = status, at
-	r.Activities, r.Timers, r.waits, r.stall, r.delayed = 0, 0, nil, "", false
+	r.Activities, r.Timers, r.Children, r.sends, r.waits, r.stall, r.delayed = 0, 0, 0, 0, nil, "", false
 	r.told = r.Seq
 }
 
@@ -160,6 +194,12 @@ func (r *run) waiting() string {
 	}
 	if r.Timers > 0 {
 		all = append(all, count(r.Timers, "timer", "timers"))
+	}
+	if r.Children > 0 {
+		all = append(all, count(r.Children, "child", "children"))
+	}
+	if r.sends > 0 {
+		all = append(all, count(r.sends, "message", "messages")+" to be delivered")
 	}
 	if len(all) == 0 {
 		return "a signal"
@@ -202,10 +242,32 @@ func object(p history.Payload) []byte {
 	return b.Bytes()
 }
 
+// readAttributes are the attributes in a payload. They never share memory with the entry.
+func readAttributes(p history.Payload) history.Attributes {
+	if text := object(p); text != nil {
+		return history.Attributes(nil).With(history.JSON(text))
+	}
+	return nil
+}
+
+// typed are attributes as rows show them.
+func typed(attributes history.Attributes) map[string]any {
+	all := make(map[string]any, len(attributes))
+	for name, text := range attributes {
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.UseNumber()
+		var v any
+		if decoder.Decode(&v) == nil {
+			all[name] = query.Typed(v)
+		}
+	}
+	return all
+}
+
 // fixed, standing and moving append the columns of their group in the order of the table.
 func (r *run) fixed(to []driver.Value) []driver.Value {
 	return append(to, int64(r.position), r.Namespace, r.ID, r.Run, r.Type, num(r.Version), num(r.Number), r.Started.UnixNano(), int64(r.Began),
-		text(r.Parent), text(r.Root), text(r.Origin), text(r.CorrelationID), text(string(r.attributes)))
+		text(r.Parent), text(r.Root), text(r.Origin), text(r.CorrelationID), text(string(r.memo)), text(string(r.attributes.Payload().Data)))
 }
 
 func (r *run) standing(to []driver.Value) []driver.Value {
@@ -221,7 +283,8 @@ func (r *run) moving(to []driver.Value) []driver.Value {
 	if r.delayed {
 		delayed = 1
 	}
-	return append(to, int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(delayed), num(r.Activities), num(r.Timers), num(r.Signals),
+	return append(to, int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(delayed), num(r.Activities), num(r.Timers),
+		num(r.Children), num(r.sends), num(r.Signals),
 		text(r.stall), text(list(r.waits)), text(r.waiting()))
 }
 
@@ -235,10 +298,14 @@ func scan(row []driver.Value) (*run, error) {
 	r.Namespace, r.ID, r.Run, r.Type = str(), str(), str(), str()
 	r.Version, r.Number, r.Started, r.Began = int(integer()), uint64(integer()), time.Unix(0, integer()).UTC(), uint64(integer())
 	r.Parent, r.Root, r.Origin, r.CorrelationID = str(), str(), str(), str()
-	if attributes := str(); attributes != "" {
-		if err := json.Unmarshal([]byte(attributes), &r.Attributes); err != nil {
-			return nil, fmt.Errorf("attributes of %s/%s: %w", r.Namespace, r.ID, err)
+	if memo := str(); memo != "" {
+		if err := json.Unmarshal([]byte(memo), &r.Memo); err != nil {
+			return nil, fmt.Errorf("memo of %s/%s: %w", r.Namespace, r.ID, err)
 		}
+	}
+	if attributes := str(); attributes != "" {
+		r.attributes = readAttributes(history.JSON([]byte(attributes)))
+		r.Attributes = typed(r.attributes)
 	}
 	r.Status = query.Status(integer())
 	r.was = r.Status
@@ -246,7 +313,7 @@ func scan(row []driver.Value) (*run, error) {
 		r.Closed = time.Unix(0, closed).UTC()
 	}
 	r.Failure, r.Seq, r.Build, r.told, r.input, r.delayed = str(), uint64(integer()), str(), uint64(integer()), uint64(integer()), integer() == 1
-	r.Activities, r.Timers, r.Signals = int(integer()), int(integer()), int(integer())
+	r.Activities, r.Timers, r.Children, r.sends, r.Signals = int(integer()), int(integer()), int(integer()), int(integer()), int(integer())
 	r.stall, r.waits, r.Waiting = str(), steps(str()), str()
 	r.Entries = int(r.Seq - r.Began + 1)
 	return r, nil

@@ -11,7 +11,7 @@ import (
 // A file of ours says so in its header, with the version of the schema. A file of another version is built anew.
 const (
 	application   = 0x636c6577 // "clew"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // The table run has a row for each run. Its key is the position of the run's first record, which is the same in every
@@ -32,6 +32,7 @@ var schema = []string{
 		root        TEXT,
 		origin      TEXT,
 		correlation TEXT,
+		memo        TEXT,
 		attributes  TEXT,
 		status      INTEGER NOT NULL,
 		closed      INTEGER,
@@ -43,6 +44,8 @@ var schema = []string{
 		delayed     INTEGER,
 		activities  INTEGER,
 		timers      INTEGER,
+		children    INTEGER,
+		sends       INTEGER,
 		signals     INTEGER,
 		stall       TEXT,
 		waits       TEXT,
@@ -86,9 +89,9 @@ var (
 // The columns of run in the order of the table: fixed when the run begins, changing as it goes on, changing when its
 // status does.
 var (
-	fixed    = []string{"position", "namespace", "id", "run", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation", "attributes"}
+	fixed    = []string{"position", "namespace", "id", "run", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation", "memo", "attributes"}
 	standing = []string{"status", "closed", "failure"}
-	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "signals", "stall", "waits", "waiting"}
+	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "signals", "stall", "waits", "waiting"}
 )
 
 var (
@@ -98,6 +101,8 @@ var (
 	restateRun = "UPDATE run SET " + assign(standing, moving) + " WHERE position = ?"
 	newestRun  = "SELECT " + columns + " FROM run WHERE id = ? AND namespace = ? ORDER BY position DESC LIMIT 1"
 
+	reattribute     = "UPDATE run SET attributes = ? WHERE position = ?"
+	dropAttributes  = "DELETE FROM attribute WHERE run = ?"
 	insertAttribute = "INSERT INTO attribute VALUES (?, ?, ?, ?, ?, ?)"
 	readPlace       = "SELECT position FROM place"
 	writePlace      = "UPDATE place SET position = ?"

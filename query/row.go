@@ -30,10 +30,12 @@ type Row struct {
 	Waiting       string         `json:"waiting,omitempty"`    // what an open run waits for
 	Activities    int            `json:"activities,omitempty"` // not settled
 	Timers        int            `json:"timers,omitempty"`     // neither fired nor stopped
+	Children      int            `json:"children,omitempty"`   // that have not ended
 	Signals       int            `json:"signals,omitempty"`    // accepted
 	Entries       int            `json:"entries"`              // of the run
 	Failure       string         `json:"failure,omitempty"`    // code of the error that a failed or cancelled run ended with, if it has one
-	Attributes    map[string]any `json:"attributes,omitempty"` // as JSON decodes them
+	Attributes    map[string]any `json:"attributes,omitempty"` // text, int64, float64, bool, time, duration or a list of texts
+	Memo          map[string]any `json:"memo,omitempty"`       // as JSON decodes it
 }
 
 // Page is one answer to a query.

@@ -55,6 +55,9 @@ func (m *Machine) withUnread(c commands.Command) commands.Command {
 	case commands.Fail:
 		c.Unread = m.Unread()
 		return c
+	case commands.ContinueAsNew:
+		c.Unread, c.Updates = m.Unread(), m.unbegun()
+		return c
 	}
 	return c
 }
@@ -80,16 +83,21 @@ func (m *Machine) UnreadCount() int {
 
 // isDead reports whether a command leaves no entry: a cancel whose target is settled.
 func (m *Machine) isDead(c commands.Command) bool {
-	var step history.Step
+	step, cancels := cancelled(c)
+	return cancels && m.open[step] == nil
+}
+
+// cancelled is the step that a command is to cancel.
+func cancelled(c commands.Command) (step history.Step, ok bool) {
 	switch c := c.(type) {
 	case commands.CancelTimer:
-		step = c.Step
+		return c.Step, true
 	case commands.CancelActivity:
-		step = c.Step
-	default:
-		return false
+		return c.Step, true
+	case commands.CancelChild:
+		return c.Step, true
 	}
-	return m.open[step] == nil
+	return 0, false
 }
 
 // prune takes the commands that leave no entry off the head of the queue.
@@ -113,11 +121,6 @@ func (m *Machine) pop() ask {
 
 // counts reports whether an ask has an entry in the history, as far as it is known and as far as it reaches.
 func (m *Machine) counts(c commands.Command) bool {
-	switch c := c.(type) {
-	case commands.CancelTimer:
-		return m.cancels[c.Step]
-	case commands.CancelActivity:
-		return m.cancels[c.Step]
-	}
-	return true
+	step, cancels := cancelled(c)
+	return !cancels || m.cancels[step]
 }

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/coro"
@@ -65,10 +67,17 @@ func (m *Machine) ask(c commands.Command) {
 	if m.config.places {
 		a.place = place()
 	}
-	if s, ok := c.(commands.ScheduleActivity); ok {
-		o := m.open[s.Step]
-		o.activity, o.input, o.waits = s.Name, s.Input.Sum, s.Policy.OnCancel == history.WaitCancelled
+	switch c := c.(type) {
+	case commands.ScheduleActivity:
+		o := m.open[c.Step]
+		o.activity, o.input, o.waits = c.Name, c.Input.Sum, c.Policy.OnCancel == history.WaitCancelled
+	case commands.AskChild:
+		o := m.open[c.Step]
+		o.activity, o.input, o.child, o.waits = c.Type, c.Input.Sum, c.ID, c.OnCancel == history.WaitCancelled
+	case commands.Send:
+		m.open[c.Step].child = c.ID
 	}
+	m.asks(c)
 	if m.counts(c) {
 		m.counted++
 	}
@@ -100,9 +109,12 @@ func (m *Machine) inbox(name string) *workflow.Inbox {
 	return b
 }
 
-func keptName(gate bool, name string) string {
-	if gate {
+func keptName(gate bool, name string, call int) string {
+	switch {
+	case gate:
 		return "gate " + name
+	case call > 0:
+		return fmt.Sprintf("call %d of %s", call, name)
 	}
 	return "value " + name
 }
@@ -111,7 +123,7 @@ func keptName(gate bool, name string) string {
 // has not asked for yet. The first answer stands for the whole run.
 func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (history.Payload, bool) {
 	m.check("keeping a value")
-	key := keptName(gate, name)
+	key := keptName(gate, name, 0)
 	if a, ok := m.answers[key]; ok {
 		return a.value, a.old
 	}
@@ -125,12 +137,81 @@ func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (hi
 		a.old = true
 	} else {
 		a.value = make_()
-		if !m.finished && !m.closed {
-			m.marks = append(m.marks, commands.Keep{Gate: gate, Name: name, Value: a.value})
-		}
+		m.mark(commands.Keep{Gate: gate, Name: name, Value: a.value})
 	}
 	m.answers[key] = a
 	return a.value, a.old
+}
+
+// KeepLatest answers a value that may change. While the code is told what it was told before, a call without a marker gives
+// what the call before gave.
+func (m *Machine) KeepLatest(name string, call int, make_ func() history.Payload) history.Payload {
+	m.check("keeping a value")
+	last, some := m.last[name]
+	kept, marked := m.kept[keptName(false, name, call)]
+	switch {
+	case marked:
+		last = kept
+	case some && !m.live:
+		return last
+	default:
+		value := make_()
+		if some && value.Sum == last.Sum {
+			return last
+		}
+		last = value
+		m.mark(commands.Keep{Name: name, Call: call, Value: value})
+	}
+	if m.last == nil {
+		m.last = map[string]history.Payload{}
+	}
+	m.last[name] = last
+	return last
+}
+
+func (m *Machine) mark(k commands.Keep) {
+	if !m.finished && !m.closed {
+		m.marks = append(m.marks, k)
+	}
+}
+
+// Local gives the activity of a step its function.
+func (m *Machine) Local(step history.Step, h activity.Handler) {
+	m.check("asking for something")
+	if m.open[step] == nil {
+		return
+	}
+	if m.locals == nil {
+		m.locals = map[history.Step]activity.Handler{}
+	}
+	m.locals[step] = h
+}
+
+// LocalOf is the function of a local step that is not settled; nil if there is none.
+func (m *Machine) LocalOf(step history.Step) activity.Handler { return m.locals[step] }
+
+// SetAttributes counts the attributes that the run has with the changes.
+func (m *Machine) SetAttributes(changes map[string]json.RawMessage) error {
+	m.check("setting attributes")
+	all := len(m.attrs)
+	for name, value := range changes {
+		if set := string(value) != "null"; set && !m.attrs[name] {
+			all++
+		} else if !set && m.attrs[name] {
+			all--
+		}
+	}
+	if err := commands.CheckAttributes(changes, all); err != nil {
+		return err
+	}
+	for name, value := range changes {
+		if string(value) == "null" {
+			delete(m.attrs, name)
+			continue
+		}
+		m.attrs[name] = true
+	}
+	return nil
 }
 
 // Handle sets what answers a query.
@@ -159,6 +240,7 @@ func (m *Machine) Now() time.Time {
 // Run says which run this is.
 func (m *Machine) Run() workflow.Run {
 	m.admit()
+	m.run.Open = len(m.open)
 	return m.run
 }
 

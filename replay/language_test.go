@@ -659,7 +659,7 @@ func TestInfoSaysWhichRunThisIs(t *testing.T) {
 	})
 	before := w.state.Bytes
 	w.signal(poke.With(1))
-	want := workflow.Run{Namespace: "ns", ID: "w1", Run: "run1", Number: 1, Type: "test", Started: dawn, Seed: seed, Entries: 1}
+	want := workflow.Run{Namespace: "ns", ID: "w1", Run: "run1", Number: 1, Type: "test", Started: dawn, Seed: seed, Entries: 1, Chain: "run1", Budget: history.StandardBudget}
 	assert.Equal(t, want, infos[0])
 	want.Entries, want.Bytes = 2, before
 	assert.Equal(t, want, infos[1])

@@ -1,9 +1,11 @@
 package replay
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -23,8 +25,15 @@ type Config struct {
 	MaxPayload int          // bytes; 0: no limit
 	Logger     *slog.Logger // of the code; nil: none
 	Pool       *coro.Pool   // of what coroutines run on; nil: none
+	Carried    []Carried    // what the runs before have left to this one, in order
 	Stray      func()       // called, from anywhere, when a goroutine that is no coroutine of the code's has been caught
 	places     bool         // remember where in the code things are asked; costly
+}
+
+// Carried is a signal or an update that was accepted in an earlier run and not received or answered there.
+type Carried struct {
+	Seq   uint64
+	Event history.Event // *history.Signaled or *history.UpdateAccepted
 }
 
 // Machine is one run of workflow code. It is not for use by several goroutines at once, but for [Machine.Fence].
@@ -34,7 +43,8 @@ type Machine struct {
 	run       workflow.Run
 	input     history.Payload // of the run
 	now       time.Time
-	cancel    func(error) // ends the root scope
+	ctx       workflow.Context // the root
+	cancel    func(error)      // ends the root scope
 	fenced    atomic.Bool
 	inTurn    atomic.Bool // coroutines, or a query, run
 	unwinding atomic.Bool // deferred calls of coroutines run
@@ -47,18 +57,25 @@ type Machine struct {
 	marks     []commands.Keep
 	step      history.Step
 	open      map[history.Step]*open
-	answers   map[string]answer          // of gates and kept values, the first for each name
-	kept      map[string]history.Payload // recorded anywhere in the run
-	cancels   map[history.Step]bool      // recorded anywhere in the run
+	ending    map[history.Step]*workflow.Pending // children that are being asked to end
+	answers   map[string]answer                  // of gates and kept values, the first for each name
+	kept      map[string]history.Payload         // recorded anywhere in the run
+	cancels   map[history.Step]bool              // recorded anywhere in the run
+	last      map[string]history.Payload         // of values that may change, by name
+	locals    map[history.Step]activity.Handler
+	attrs     map[string]bool // names that the run has
 	inboxes   map[string]*workflow.Inbox
+	updates   map[string]workflow.UpdateHandler
+	updating  map[string]*updating // accepted and not answered, by id
 	queries   map[string]func(history.Payload) (history.Payload, error)
 
-	first     uint64 // Seq of Started
-	told      uint64 // the input being told
-	agreed    uint64 // the last entry at which code and history agreed
-	finished  bool   // the code has asked for the end
-	closed    bool   // the history has ended
-	cancelled bool   // the code was told that it is to end
+	first     uint64          // Seq of Started
+	told      uint64          // the input being told
+	agreed    uint64          // the last entry at which code and history agreed
+	finished  bool            // the code has asked for the end
+	closed    bool            // the history has ended
+	cancelled bool            // the code was told that it is to end
+	next      history.Payload // input of the run that continues this one
 	querying  atomic.Bool
 	logger    *slog.Logger
 	warned    []string
@@ -69,7 +86,8 @@ type open struct {
 	p        *workflow.Pending
 	activity string
 	input    history.Sum
-	waits    bool // its end is waited for after it was asked to end
+	child    string // workflow id
+	waits    bool   // its end is waited for after it was asked to end
 }
 
 type answer struct {
@@ -113,7 +131,7 @@ func remember(c Config, run []history.Entry) (*Machine, error) {
 func New(c Config) *Machine {
 	return &Machine{
 		config: c, group: coro.Group{Pool: c.Pool}, live: true,
-		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
+		open: map[history.Step]*open{}, ending: map[history.Step]*workflow.Pending{}, inboxes: map[string]*workflow.Inbox{},
 	}
 }
 
@@ -124,8 +142,10 @@ func (m *Machine) foresee(e history.Event) {
 		if m.kept == nil {
 			m.kept = map[string]history.Payload{}
 		}
-		m.kept[keptName(e.Gate, e.Name)] = e.Value
+		m.kept[keptName(e.Gate, e.Name, e.Call)] = e.Value
 		return
+	case *history.ChildCancelRequested:
+		m.foreseeCancel(e.Step)
 	case *history.TimerCancelled:
 		m.foreseeCancel(e.Step)
 	case *history.ActivityCancelRequested:
@@ -203,9 +223,25 @@ func (m *Machine) begin(s *history.Started, e *history.Entry) {
 	}
 	m.first = e.Seq
 	m.input = s.Input
+	m.attrs = map[string]bool{}
+	for name := range history.Attributes(nil).With(s.Attributes) {
+		m.attrs[name] = true
+	}
 	m.run = workflow.Run{
 		Namespace: s.ID.Namespace, ID: s.ID.Workflow, Run: s.Run, Number: s.Number, Type: s.Type, Version: s.Version,
 		Origin: s.Origin, CorrelationID: s.CorrelationID, Started: e.At, Deadline: deadline, Seed: s.Seed,
+		Chain: s.Chain, Parent: s.Parent.ID, Root: s.Root, Budget: budgetOf(s.Budget),
+	}
+	if err := s.Headers.Decode(&m.run.Headers); err != nil {
+		m.run.Headers = nil // they are not what the code depends on
+	}
+}
+
+// budgetOf is a budget with the standard one for what it leaves open.
+func budgetOf(b history.Budget) history.Budget {
+	std := history.StandardBudget
+	return history.Budget{
+		Entries: cmp.Or(b.Entries, std.Entries), Bytes: cmp.Or(b.Bytes, std.Bytes), Open: cmp.Or(b.Open, std.Open),
 	}
 }
 
@@ -236,6 +272,26 @@ func (m *Machine) deliver(e *history.Entry) {
 		m.fail(v.Try, v.Limit, timeoutCause(v))
 	case *history.ActivityCancelled:
 		m.fail(v.Try, "", workflow.ErrCancelled)
+	case *history.ActivityProgressed:
+		if o := m.open[v.Step]; o != nil {
+			o.p.Progress(e.Seq, v.Checkpoint)
+		}
+	case *history.ChildStarted:
+		if o := m.open[v.Step]; o != nil {
+			o.p.Begin()
+		}
+	case *history.ChildRefused:
+		m.settle(v.Step, history.Payload{}, m.childRefused(v))
+		m.childTold(v.Step)
+	case *history.ChildClosed:
+		m.settle(v.Step, v.Result, m.childError(v))
+		m.childTold(v.Step)
+	case *history.ChildCancelDelivered:
+		m.childTold(v.Step)
+	case *history.Sent:
+		m.settle(v.Step, history.Payload{}, sendError(v))
+	case *history.UpdateAccepted:
+		m.accept(e.Seq, v)
 	}
 }
 
@@ -277,19 +333,15 @@ func (m *Machine) fail(t history.Try, limit string, cause error) {
 // start begins the code.
 func (m *Machine) start() {
 	ctx, cancel := workflow.NewContext(m)
-	m.cancel = cancel
+	m.ctx, m.cancel = ctx, cancel
+	m.receive()
 	if m.cancelled {
 		cancel(workflow.ErrCancelled)
 	}
 	m.group.Go("main", func() {
 		result, err := m.config.Code(ctx, m.input)
 		m.input = history.Payload{}
-		switch {
-		case err == nil:
-			m.ask(commands.Complete{Result: result})
-		default:
-			m.ask(commands.Fail{Failure: activity.Record(err).Payload(), Cancelled: m.cancelled && errors.Is(err, workflow.ErrCancelled)})
-		}
+		m.ask(workflow.Ended(result, err, m.cancelled))
 		m.finished = true
 	})
 }
@@ -298,30 +350,57 @@ func (m *Machine) start() {
 func (m *Machine) conclude(e history.Event) {
 	switch e := e.(type) {
 	case *history.TimerFired:
-		delete(m.open, e.Step)
+		m.over(e.Step)
 	case *history.TimerCancelled:
-		delete(m.open, e.Step)
+		m.over(e.Step)
 	case *history.ActivityCompleted:
-		delete(m.open, e.Step)
+		m.over(e.Step)
 	case *history.ActivityFailed:
-		delete(m.open, e.Step)
+		m.over(e.Step)
 	case *history.ActivityTimedOut:
-		delete(m.open, e.Step)
+		m.over(e.Step)
 	case *history.ActivityCancelled:
-		delete(m.open, e.Step)
+		m.over(e.Step)
 	case *history.ActivityCancelRequested:
-		if o := m.open[e.Step]; o != nil && !o.waits {
-			delete(m.open, e.Step)
+		m.givenUp(e.Step)
+	case *history.ChildRefused:
+		m.over(e.Step)
+	case *history.ChildClosed:
+		m.over(e.Step)
+	case *history.ChildCancelRequested:
+		if o := m.open[e.Step]; o != nil {
+			m.ending[e.Step] = o.p
 		}
-	case *history.Completed, *history.Failed, *history.Cancelled, *history.Terminated, *history.TimedOut:
+		m.givenUp(e.Step)
+	case *history.Sent:
+		m.over(e.Step)
+	case *history.UpdateCompleted:
+		delete(m.updating, e.Update)
+	case *history.UpdateFailed:
+		delete(m.updating, e.Update)
+	case *history.Completed, *history.Failed, *history.Cancelled, *history.Continued, *history.Terminated, *history.TimedOut:
 		m.closed = true
 		m.asked = nil
 	}
 }
 
+func (m *Machine) over(step history.Step) {
+	delete(m.open, step)
+	if m.locals != nil {
+		delete(m.locals, step)
+	}
+}
+
+// givenUp ends something that was asked to end, unless its end is waited for.
+func (m *Machine) givenUp(step history.Step) {
+	if o := m.open[step]; o != nil && !o.waits {
+		m.over(step)
+	}
+}
+
 // Deadlock returns an error if the run is open and nothing can ever wake the code.
 func (m *Machine) Deadlock() error {
-	if m.closed || m.finished || len(m.open) > 0 || len(m.asked) > 0 || m.cancel == nil || m.group.Idle() || m.group.Reachable(len(m.inboxes) > 0) {
+	if m.closed || m.finished || len(m.open) > 0 || len(m.asked) > 0 || len(m.updates) > 0 || m.cancel == nil || m.group.Idle() || m.group.Reachable(len(m.inboxes) > 0) {
 		return nil
 	}
 	var b strings.Builder
@@ -342,7 +421,9 @@ func (m *Machine) Deadlock() error {
 func (m *Machine) Closed() bool { return m.closed }
 
 // Weight estimates the bytes of memory that the machine takes.
-func (m *Machine) Weight() int { return 8<<10 + 512*len(m.open) + 256*m.UnreadCount() }
+func (m *Machine) Weight() int {
+	return 8<<10 + 512*len(m.open) + 256*m.UnreadCount() + 1024*len(m.updating)
+}
 
 // Stop unwinds the code. It can be called again.
 func (m *Machine) Stop() {
@@ -360,23 +441,38 @@ func (m *Machine) Fence() { m.fenced.Store(true) }
 func (m *Machine) Query(name string, arg history.Payload) (answer history.Payload, err error) {
 	handle := m.queries[name]
 	if handle == nil {
-		known := make([]string, 0, len(m.queries))
-		for n := range m.queries {
-			known = append(known, n)
-		}
-		slices.Sort(known)
-		return answer, &commands.Invalid{Field: "query", Value: name, Want: "one of those that the workflow answers: " + strings.Join(known, ", ")}
+		return answer, unknown("query", name, slices.Collect(maps.Keys(m.queries)))
 	}
+	err = m.between("query "+name, func() (err error) {
+		answer, err = handle(arg)
+		return err
+	})
+	return answer, err
+}
+
+// unknown says that the code answers nothing of a name.
+func unknown(what, name string, known []string) error {
+	slices.Sort(known)
+	want := "one of those that the workflow answers: " + strings.Join(known, ", ")
+	if len(known) == 0 {
+		want = "one that the workflow answers; it answers none now"
+	}
+	return &commands.Invalid{Field: what, Value: name, Want: want}
+}
+
+// between calls a function of the code's between two turns, in which it can neither ask nor change anything. A panic is an
+// error.
+func (m *Machine) between(what string, fn func() error) (err error) {
 	m.querying.Store(true)
 	m.inTurn.Store(true)
 	defer func() {
 		m.querying.Store(false)
 		m.inTurn.Store(false)
 		if r := recover(); r != nil {
-			err = fmt.Errorf("clew: query %s panicked: %v", name, r)
+			err = fmt.Errorf("clew: %s panicked: %v", what, r)
 		}
 	}()
-	return handle(arg)
+	return fn()
 }
 
 // Stalled says why the code cannot go on.

@@ -13,6 +13,7 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clewflow/clew/history"
@@ -37,36 +38,71 @@ type Codes func(workflow string, version int) workflow.Code
 // may be asked that is not recorded. Because entries are shown one by one, this checks every prefix too. The error is a
 // *[Mismatch], a *[Stalled], or says which workflow has no code.
 func Verify(codes Codes, level Level, entries []history.Entry) error {
-	for len(entries) > 0 {
-		run := entries[:1]
-		for len(run) < len(entries) && !begins(entries[len(run)]) {
-			run = entries[:len(run)+1]
-		}
-		entries = entries[len(run):]
-		if err := verifyRun(codes, level, run); err != nil {
+	for rest := entries; len(rest) > 0; {
+		run := FirstRun(rest)
+		rest = rest[len(run):]
+		if err := verifyRun(codes, level, entries, run); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func begins(e history.Entry) bool {
-	_, ok := e.Event.(*history.Started)
-	return ok
+// FirstRun is the first of the runs in a history.
+func FirstRun(entries []history.Entry) []history.Entry {
+	for i := 1; i < len(entries); i++ {
+		if _, begins := entries[i].Event.(*history.Started); begins {
+			return entries[:i]
+		}
+	}
+	return entries
 }
 
-func verifyRun(codes Codes, level Level, run []history.Entry) error {
+// ConfigOf is what a machine of a run needs that is among the entries of a history: what the runs before have left to it.
+func ConfigOf(c Config, entries []history.Entry, run []history.Entry) (Config, error) {
 	started, ok := run[0].Event.(*history.Started)
 	if !ok {
-		return fmt.Errorf("replay: entry %d is %s, a run begins with started", run[0].Seq, run[0].Event.Kind())
+		return c, fmt.Errorf("replay: entry %d is %s, a run begins with started", run[0].Seq, run[0].Event.Kind())
 	}
-	code := codes(started.Type, started.Version)
-	if code == nil {
+	var err error
+	c.Carried, err = CarriedBy(started, func(seq uint64) (history.Event, error) {
+		if first := entries[0].Seq; seq >= first && seq < run[0].Seq {
+			return entries[seq-first].Event, nil
+		}
+		return nil, errors.New("it is not among those at hand")
+	})
+	return c, err
+}
+
+func verifyRun(codes Codes, level Level, entries, run []history.Entry) error {
+	c, err := ConfigOf(Config{Level: level}, entries, run)
+	if err != nil {
+		return err
+	}
+	started := run[0].Event.(*history.Started)
+	if c.Code = codes(started.Type, started.Version); c.Code == nil {
 		return fmt.Errorf("replay: no code for workflow %s", started.Type)
 	}
-	m, err := Remember(Config{Code: code, Level: level}, run)
+	m, err := Remember(c, run)
 	if m != nil {
 		m.Stop()
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return m.continues(entries, run)
+}
+
+// continues holds the input with which the code goes on against that of the next run.
+func (m *Machine) continues(entries, run []history.Entry) error {
+	last := run[len(run)-1]
+	i := last.Seq + 1 - entries[0].Seq
+	if _, ok := last.Event.(*history.Continued); !ok || i >= uint64(len(entries)) {
+		return nil
+	}
+	next, ok := entries[i].Event.(*history.Started)
+	if !ok || m.config.Level != Strict || next.Input.Sum == m.next.Sum {
+		return nil
+	}
+	return m.mismatch(&entries[i], nil, ask{}, fmt.Sprintf("the code continues as new with %s, recorded is %s", abridged(m.next), abridged(next.Input)))
 }

@@ -24,12 +24,15 @@ var (
 	errShutdown         = errors.New("clew: the process shuts down; the attempt is made again elsewhere")
 )
 
-// dispatch does what an entry says is to be done about activities, and tells those who wait for the end.
-func (x *execution) dispatch(s *history.State, e *history.Entry) {
-	q, now := x.rt.queue, x.rt.now()
+// dispatch does what an entry says is to be done, and tells those who wait for it.
+func (x *execution) dispatch(m *memory, e *history.Entry) {
+	s, q, now := m.state, x.rt.queue, x.rt.now()
+	if e.Seq < s.Run.Began && !closes(e.Event) && !answers(e.Event) {
+		return // of a run that was closed in the same append: what it had asked for is over
+	}
 	switch v := e.Event.(type) {
 	case *history.ActivityScheduled:
-		if a := s.Activities[v.Step]; a != nil {
+		if a := s.Activities[v.Step]; a != nil && a.Seq == e.Seq && x.ready(m, a) {
 			q.Offer(x.attempt(s, a, v.Input), now, now)
 		}
 	case *history.AttemptFailed:
@@ -45,17 +48,58 @@ func (x *execution) dispatch(s *history.State, e *history.Entry) {
 	case *history.ActivityCancelRequested:
 		x.cancelActivity(s, v.Step)
 	case *history.ActivityTimedOut:
-		q.Settle(x.key(v.Step), fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
+		x.settle(v.Step, fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
 	case *history.ActivityCompleted:
-		q.Settle(x.key(v.Step), errSettledElsewhere)
+		x.settle(v.Step, errSettledElsewhere)
 	case *history.ActivityFailed:
-		q.Settle(x.key(v.Step), errSettledElsewhere)
+		x.settle(v.Step, errSettledElsewhere)
 	case *history.ActivityCancelled:
-		q.Settle(x.key(v.Step), activity.ErrCancelled)
-	case *history.Completed, *history.Failed, *history.Cancelled, *history.Terminated, *history.TimedOut:
-		q.SettleAll(x.id, errRunClosed)
-		x.rt.results.tell(x.id)
+		x.settle(v.Step, activity.ErrCancelled)
+	case *history.UpdateCompleted:
+		x.rt.results.tell(awaited{x.id, v.Update})
+	case *history.UpdateFailed:
+		x.rt.results.tell(awaited{x.id, v.Update})
+	default:
+		x.dispatchToOthers(m, e)
 	}
+}
+
+// dispatchToOthers is dispatch for what concerns other executions, and for the end of a run.
+func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
+	if !closes(e.Event) {
+		x.children(m.state, e)
+		x.sends(m.state, e)
+		return
+	}
+	x.rt.queue.SettleAll(x.id, errRunClosed)
+	x.rt.locals.forget(x.id)
+	x.rt.results.tellAll(x.id)
+	if end, ok := m.ends[e.Seq]; ok && end.Status != history.StatusContinued {
+		x.closed(end)
+	}
+}
+
+// closes reports whether an event ends a run.
+func closes(e history.Event) bool {
+	switch e.(type) {
+	case *history.Completed, *history.Failed, *history.Cancelled, *history.Continued, *history.Terminated, *history.TimedOut:
+		return true
+	}
+	return false
+}
+
+// answers reports whether an event answers an update.
+func answers(e history.Event) bool {
+	switch e.(type) {
+	case *history.UpdateCompleted, *history.UpdateFailed:
+		return true
+	}
+	return false
+}
+
+func (x *execution) settle(step history.Step, cause error) {
+	x.rt.queue.Settle(x.key(step), cause)
+	x.rt.locals.drop(x.key(step))
 }
 
 func (x *execution) offer(s *history.State, step history.Step, now time.Time) {
@@ -71,7 +115,7 @@ func (x *execution) cancelActivity(s *history.State, step history.Step) {
 	a := s.Activities[step]
 	switch {
 	case a == nil:
-		x.rt.queue.Settle(x.key(step), activity.ErrCancelled)
+		x.settle(step, activity.ErrCancelled)
 	case !inHand && !a.Pending:
 		c := commands.SettleCancelled{Attempt: commands.Attempt{Run: s.Run.ID, Step: step}}
 		_ = x.rt.submit(x.id, &call{command: c, by: history.Clock})
@@ -80,7 +124,7 @@ func (x *execution) cancelActivity(s *history.State, step history.Step) {
 
 func (x *execution) attempt(s *history.State, a *history.Activity, input history.Payload) dispatch.Attempt {
 	return dispatch.Attempt{
-		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Number: a.Attempt, Serial: a.Serial,
+		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Local: a.Local, Number: a.Attempt, Serial: a.Serial,
 		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
 	}
 }
@@ -90,7 +134,10 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 	x, s, now := &execution{id: id, rt: r}, m.state, r.now()
 	durable := s.Seq - uint64(len(m.pending))
-	for _, a := range s.Activities {
+	x.childrenAgain(s, durable)
+	x.sendsAgain(s, durable)
+	for _, step := range sorted(s.Activities) {
+		a := s.Activities[step]
 		switch {
 		case a.Seq > durable: // offered when it is
 		case a.Pending:
@@ -100,7 +147,7 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 			gone = append(gone, commands.Attempt{Run: s.Run.ID, Step: a.Step, Serial: a.Serial})
 		case a.CancelRequested:
 			x.cancelActivity(s, a.Step)
-		default:
+		case x.ready(m, a):
 			r.queue.OfferNew(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
 		}
 	}
@@ -278,6 +325,9 @@ func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payloa
 // call calls the handler with its input. A panic is a failure.
 func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Payload, err error) {
 	handler := r.handlers[h.Activity]
+	if h.Local {
+		handler = r.locals.of(h.Key)
+	}
 	if handler == nil {
 		if _, told := r.missing.LoadOrStore(h.Activity, true); !told {
 			r.logger.Error("an activity is not bound here and is tried again until it is; give it to runtime.Open",
@@ -285,7 +335,7 @@ func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Pa
 		}
 		return result, fmt.Errorf("no handler for activity %s is bound here", h.Activity)
 	}
-	if h.Input.Absent() {
+	if h.Input.Absent() && !h.Local {
 		if h.Input, err = r.inputOf(ctx, h); err != nil {
 			return result, err
 		}

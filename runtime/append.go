@@ -85,6 +85,7 @@ func (m *memory) tail(id history.ID) *store.Tail {
 		return nil
 	}
 	return &store.Tail{
-		ID: id, Began: s.Run.Began, Seq: s.Seq, Hash: s.Hash, Wake: s.Wake(), Due: s.Due() || s.Stall != nil, Activities: len(s.Activities),
+		ID: id, Began: s.Run.Began, Seq: s.Seq, Hash: s.Hash, Wake: s.Wake(), Due: s.Due() || s.Stall != nil, Unsettled: s.Unsettled(),
+		Follows: s.Run.Parent.ID != "" && s.Run.Parent.OnClose != history.AbandonChild,
 	}
 }

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -53,4 +54,22 @@ func (r *Runtime) newID() string {
 // nobody can foresee, so it needs no dice, and the same history has the same jitter wherever it is made.
 func luck(h history.Hash) float64 {
 	return float64(binary.BigEndian.Uint64(h[:])>>11) / (1 << 53)
+}
+
+// derived are the id and the seed of a run that follows from another: the same however often they are made.
+type derived struct {
+	id   string
+	seed uint64
+}
+
+// derive makes them from the run that they follow from, and the step that asked for it: 0 for the run that continues it.
+func derive(seed uint64, run string, step uint64) derived {
+	var b [16]byte
+	binary.LittleEndian.PutUint64(b[:8], seed)
+	binary.LittleEndian.PutUint64(b[8:], step)
+	sum := sha256.Sum256(append(b[:], run...))
+	id := uuid.UUID(sum[:16])
+	id[6] = id[6]&0x0f | 0x80 // version 8: of our own making
+	id[8] = id[8]&0x3f | 0x80
+	return derived{id.String(), binary.LittleEndian.Uint64(sum[16:])}
 }

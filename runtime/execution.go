@@ -38,9 +38,11 @@ type memory struct {
 	stall   error           // why there is no machine though there should be one
 	retryAt time.Time       // of the next try; zero: not in this process
 
-	pending []history.Entry // not yet appended
-	guessed bool            // that there is no history, which the append will tell
-	began   uint64          // Seq of the Started of the run that was open before what is pending
+	pending []history.Entry  // not yet appended
+	carried []replay.Carried // what the run that is about to be continued leaves
+	ends    map[uint64]ended // of runs that were closed in what is pending, by Seq
+	guessed bool             // that there is no history, which the append will tell
+	began   uint64           // Seq of the Started of the run that was open before what is pending
 }
 
 // A call is a command or a look, and the answer to it.
@@ -49,6 +51,8 @@ type call struct {
 	by      history.Actor
 	request string
 	named   bool                // the caller chose the request id, and may have used it long ago
+	since   time.Time           // but not before this; zero: any time
+	then    commands.Command    // to be decided after it, in the same append
 	look    func(*memory) error // between turns; instead of a command
 	code    bool                // the look needs the code
 
@@ -60,6 +64,7 @@ type call struct {
 type answer struct {
 	err     error
 	run     string // the run that it took effect in
+	chain   string // that run's
 	nothing bool   // nothing followed
 }
 
@@ -213,10 +218,10 @@ func (w *runner) forget(m *memory) {
 func (w *runner) act(m *memory) {
 	r, x := w.x.rt, w.x
 	for i := range m.pending {
-		x.dispatch(m.state, &m.pending[i])
+		x.dispatch(m, &m.pending[i])
 	}
 	clear(m.pending)
-	m.pending = m.pending[:0]
+	m.pending, m.ends = m.pending[:0], nil
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt

@@ -60,8 +60,12 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 			continue
 		}
 		r.wakes.WakeBy(tail.ID, tail.Wake, r.now())
-		if tail.Due || tail.Activities > 0 {
+		if tail.Due || tail.Unsettled > 0 {
 			group.Go(func() error { return r.takeUpOne(ctx, tail.ID) })
+		}
+		if tail.Follows {
+			id := tail.ID
+			r.errand(id, 0, "look at its parent", id, func(ctx context.Context) error { return r.followParent(ctx, id) })
 		}
 	}
 	return group.Wait()
@@ -104,7 +108,7 @@ func (r *Runtime) open(ctx context.Context) iter.Seq2[store.Tail, error] {
 	}
 	return func(yield func(store.Tail, error) bool) {
 		for row, err := range r.Find(ctx, query.Query{Status: query.Open}) {
-			t := store.Tail{ID: history.ID{Namespace: row.Namespace, Workflow: row.ID}, Due: true}
+			t := store.Tail{ID: history.ID{Namespace: row.Namespace, Workflow: row.ID}, Due: true, Follows: row.Parent != ""}
 			if !yield(t, err) || err != nil {
 				return
 			}

@@ -93,6 +93,12 @@ func lastRun(entries []history.Entry, began uint64) []history.Entry {
 func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	r, x := w.x.rt, w.x
 	config, err := w.machineConfig(m.state.Run.Type, m.state.Run.Version)
+	if err == nil && m.state.Due() {
+		err = w.full(m)
+	}
+	if err == nil {
+		config.Carried, err = w.carriedBy(run)
+	}
 	if err == nil {
 		x.turn.Store(r.tick.Load())
 		m.machine, err = replay.Remember(config, run)
@@ -104,10 +110,37 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	if err != nil {
 		return w.observed(m, err)
 	}
+	x.offerLocals(m)
 	for _, warning := range m.machine.Warnings() {
 		r.logger.Warn("a history was made by code that differs a little from the code that is here", "id", x.id.Workflow, "difference", warning)
 	}
 	return nil
+}
+
+// carriedBy reads from the log what the runs before have left to a run.
+func (w *runner) carriedBy(run []history.Entry) ([]replay.Carried, error) {
+	started, ok := run[0].Event.(*history.Started)
+	if !ok || len(started.Carried)+len(started.Updates) == 0 {
+		return nil, nil
+	}
+	read := map[uint64]history.Event{}
+	for _, r := range started.Carried {
+		for record, err := range w.x.rt.log.Read(w.x.rt.ctx, w.x.id, r.From) {
+			if err != nil {
+				return nil, fmt.Errorf("runtime: reading what run %s carries on: %w", started.Run, err)
+			}
+			if record.Entry.Seq > r.To {
+				break
+			}
+			read[record.Entry.Seq] = record.Entry.Event
+		}
+	}
+	return replay.CarriedBy(started, func(seq uint64) (history.Event, error) {
+		if e, ok := read[seq]; ok {
+			return e, nil
+		}
+		return w.x.rt.event(w.x.rt.ctx, w.x.id, seq)
+	})
 }
 
 func (w *runner) machineConfig(name string, version int) (replay.Config, error) {
@@ -151,6 +184,7 @@ func (w *runner) begin(m *memory, e *history.Started) {
 		m.stall = err // noted by record, after Started
 		return
 	}
+	config.Carried, m.carried = m.carried, nil
 	m.machine = replay.New(config)
 }
 

@@ -7,9 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -20,18 +20,19 @@ type Handle[Out any] struct {
 	rt  *Runtime
 }
 
-// Result waits for the end. The error is a *[workflow.Error] if the execution did not complete; the end of ctx ends the
-// waiting and not the execution.
+// Result waits for the end, also over runs that continue the one that was started. The error is a *[workflow.Error] if the
+// execution did not complete; the end of ctx ends the waiting and not the execution.
 func (h Handle[Out]) Result(ctx context.Context) (out Out, err error) {
 	return result[Out](ctx, h.rt, h.ID, h.Run)
 }
 
-// Result waits for the end of an execution that was started by somebody; see [Handle.Result]. Errors: ErrNotFound too.
-func Result[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.Type[In, Out]) (out Out, err error) {
+// Result waits for the end of an execution that was started by somebody; see [Handle.Result]. With [OfRun] it waits for the
+// end of that run: of the chain, if the run is the first of one. Errors: ErrNotFound too.
+func Result[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.Type[In, Out], opts ...CallOption) (out Out, err error) {
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return out, err
 	}
-	return result[Out](ctx, rt, id, "")
+	return result[Out](ctx, rt, id, callSettingsOf(opts).run)
 }
 
 // doWithin is how long [Do] waits if ctx has no deadline.
@@ -58,7 +59,7 @@ func Do[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.Typ
 
 func result[Out any](ctx context.Context, rt *Runtime, id, run string) (out Out, err error) {
 	s, err := rt.awaitEnd(ctx, rt.id(id), run)
-	if err == nil && run != "" && s.Run.ID != run { // it was closed, and another has begun
+	if err == nil && run != "" && s.Run.Chain != run && s.Run.ID != run { // it has ended, and others have begun
 		s, err = rt.endOf(ctx, rt.id(id), run)
 	}
 	if err != nil {
@@ -72,20 +73,7 @@ func result[Out any](ctx context.Context, rt *Runtime, id, run string) (out Out,
 
 // errorOf says how a run ended that did not complete.
 func errorOf(id string, s ended) error {
-	e := &workflow.Error{Status: s.Status, ID: id, Run: s.Run.ID, Type: s.Run.Type, Step: uint64(s.Outcome.Step)}
-	switch s.Status {
-	case history.StatusTerminated:
-		e.Message = s.Outcome.Reason
-	case history.StatusTimedOut:
-		e.Message, e.Cause = "the limit is "+s.Outcome.Reason, activity.ErrTimeout
-	default:
-		e.Cause = activity.Recall(history.ReadFailure(s.Outcome.Failure))
-		e.Message = e.Cause.Error()
-	}
-	if s.Status == history.StatusCancelled && !errors.Is(e.Cause, activity.ErrCancelled) {
-		e.Cause = errors.Join(activity.ErrCancelled, e.Cause)
-	}
-	return e
+	return replay.ErrorOf(id, s.Run.Type, s.Run.ID, uint64(s.Outcome.Step), s.Status, s.Outcome)
 }
 
 // ended is what is left of the state of a closed run.
@@ -95,69 +83,120 @@ type ended struct {
 	Outcome history.Outcome
 }
 
-// results are those who wait for ends.
+// results are those who wait for ends, and for answers to updates.
 type results struct {
 	mu      sync.Mutex
-	waiting map[history.ID][]chan struct{}
+	waiting map[awaited][]chan struct{}
+	updates map[history.ID]map[string]bool // those that somebody waits for
 }
 
-func (s *results) wait(id history.ID) chan struct{} {
+// awaited is what somebody waits for: the end of an execution, or the answer to an update.
+type awaited struct {
+	id     history.ID
+	update string // empty: the end
+}
+
+func (s *results) wait(for_ awaited) chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := make(chan struct{})
-	s.waiting[id] = append(s.waiting[id], c)
+	s.waiting[for_] = append(s.waiting[for_], c)
+	if for_.update != "" {
+		if s.updates[for_.id] == nil {
+			s.updates[for_.id] = map[string]bool{}
+		}
+		s.updates[for_.id][for_.update] = true
+	}
 	return c
 }
 
-func (s *results) leave(id history.ID, c chan struct{}) {
+func (s *results) leave(for_ awaited, c chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, other := range s.waiting[id] {
+	for i, other := range s.waiting[for_] {
 		if other == c {
-			s.waiting[id] = append(s.waiting[id][:i], s.waiting[id][i+1:]...)
+			s.waiting[for_] = append(s.waiting[for_][:i], s.waiting[for_][i+1:]...)
 			break
 		}
 	}
-	if len(s.waiting[id]) == 0 {
-		delete(s.waiting, id)
+	if len(s.waiting[for_]) == 0 {
+		s.drop(for_)
 	}
 }
 
-func (s *results) tell(id history.ID) {
+func (s *results) drop(a awaited) {
+	delete(s.waiting, a)
+	if all := s.updates[a.id]; all != nil && a.update != "" {
+		if delete(all, a.update); len(all) == 0 {
+			delete(s.updates, a.id)
+		}
+	}
+}
+
+// tell wakes those who wait for something: it may have come.
+func (s *results) tell(for_ awaited) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.waiting[id] {
-		close(c)
-	}
-	delete(s.waiting, id)
+	s.wake(for_)
 }
 
-// endOf reads from the log how a run ended that is not the last one.
+func (s *results) wake(for_ awaited) {
+	for _, c := range s.waiting[for_] {
+		close(c)
+	}
+	s.drop(for_)
+}
+
+// tellAll wakes everybody who waits for something of an execution.
+func (s *results) tellAll(id history.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wake(awaited{id: id})
+	for update := range s.updates[id] {
+		s.wake(awaited{id, update})
+	}
+}
+
+// endOf reads from the log how a chain ended, or if run is the id of a later run of one, that run.
 func (r *Runtime) endOf(ctx context.Context, id history.ID, run string) (ended, error) {
 	s := new(history.State)
+	var last *ended
 	for record, err := range r.log.Read(ctx, id, 1) {
 		if err != nil {
 			return ended{}, err
 		}
-		if s.Evolve(record.Entry); s.Run.ID == run && !s.Open() {
-			return ended{s.Status, s.Run, s.Outcome}, nil
+		s.Evolve(record.Entry)
+		if of := s.Run.Chain == run || s.Run.ID == run; of && !s.Open() {
+			last = &ended{s.Status, s.Run, s.Outcome}
+			if s.Status != history.StatusContinued || s.Run.ID == run && s.Run.Chain != run {
+				break
+			}
 		}
 	}
-	return ended{}, fmt.Errorf("%w: run %s of %s", ErrNotFound, run, id.Workflow)
+	if last == nil {
+		return ended{}, fmt.Errorf("%w: run %s of %s", ErrNotFound, run, id.Workflow)
+	}
+	return *last, nil
 }
 
-// awaitEnd waits until a run of an execution, or if none is named the one that is open, is closed.
+// awaitEnd waits until the chain that a run begins, or if none is named the one that is open, has ended. A run that continues
+// another is waited for alone.
 func (r *Runtime) awaitEnd(ctx context.Context, id history.ID, run string) (s ended, err error) {
-	over := func(s ended) bool { return s.Status&history.StatusClosed != 0 || run != "" && s.Run.ID != run }
+	over := func(s ended) bool {
+		if run != "" && s.Run.Chain != run {
+			return s.Run.ID != run || s.Status&history.StatusOpen == 0
+		}
+		return s.Status&history.StatusClosed != 0 && s.Status != history.StatusContinued
+	}
 	for {
-		told := r.results.wait(id)
+		told := r.results.wait(awaited{id: id})
 		if known, end := r.executions.peek(id); known {
 			if over(end) {
-				r.results.leave(id, told)
+				r.results.leave(awaited{id: id}, told)
 				return end, nil
 			}
 			if err := r.awaitTold(ctx, id, told); err != nil {
-				r.results.leave(id, told)
+				r.results.leave(awaited{id: id}, told)
 				return s, err
 			}
 			continue
@@ -170,11 +209,11 @@ func (r *Runtime) awaitEnd(ctx context.Context, id history.ID, run string) (s en
 			return nil
 		}})
 		if err != nil || over(s) {
-			r.results.leave(id, told)
+			r.results.leave(awaited{id: id}, told)
 			return s, err
 		}
 		if err := r.awaitTold(ctx, id, told); err != nil {
-			r.results.leave(id, told)
+			r.results.leave(awaited{id: id}, told)
 			return s, err
 		}
 	}

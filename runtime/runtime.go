@@ -41,20 +41,25 @@ import (
 // Config says where histories live and how much may be done at once. The zero Config works: an embedded store in the
 // directory "clew.data".
 type Config struct {
-	Store     string        // a directory, or "memory:"; default: $CLEW_STORE, else "clew.data"
-	Namespace string        // separates those who share a store; default: $CLEW_NAMESPACE, else "default"
-	Queues    []string      // of activities that are done here, "" is the one of those that name none; default: all
-	Attempts  int           // activities in hand at once; default 1024
-	Memory    int           // bytes for remembered executions, estimated; default 256 MiB; Forget: none
-	Drain     time.Duration // how long attempts may go on when Run ends; default 10 s
-	Watchdog  time.Duration // how long workflow code may run without waiting; default 10 s; negative: for ever
-	Payload   int           // bytes of the largest input, result or message; default 32 MiB
-	Replay    replay.Level  // how closely histories are held against code; default replay.Names
-	Build     string        // of this program, recorded with what it decides; default: from the binary
-	Logger    *slog.Logger  // default: slog.Default()
-	Log       store.Log     // instead of Store; closed by Close
-	Key       []byte        // of the tokens of attempts; default: kept beside the store
-	Dice      io.Reader     // where ids and seeds come from; default: the system. Tests give a seeded one
+	Store     string         // a directory, or "memory:"; default: $CLEW_STORE, else "clew.data"
+	Namespace string         // separates those who share a store; default: $CLEW_NAMESPACE, else "default"
+	Queues    []string       // of activities that are done here, "" is the one of those that name none; default: all
+	Attempts  int            // activities in hand at once; default 1024
+	Memory    int            // bytes for remembered executions, estimated; default 256 MiB; Forget: none
+	Drain     time.Duration  // how long attempts may go on when Run ends; default 10 s
+	Watchdog  time.Duration  // how long workflow code may run without waiting; default 10 s; negative: for ever
+	Payload   int            // bytes of the largest input, result or message; default 32 MiB
+	Replay    replay.Level   // how closely histories are held against code; default replay.Names
+	Build     string         // of this program, recorded with what it decides; default: from the binary
+	Logger    *slog.Logger   // default: slog.Default()
+	Log       store.Log      // instead of Store; closed by Close
+	Key       []byte         // of the tokens of attempts; default: kept beside the store
+	Dice      io.Reader      // where ids and seeds come from; default: the system. Tests give a seeded one
+	Entries   int            // most entries of a run: at the limit it stalls; default 50,000
+	Budget    history.Budget // of new runs, see workflow.ShouldContinueAsNew; what is zero: history.StandardBudget
+
+	Errands func(Errand)                            // runs what executions want of each other; default: at once. Tests put them in order
+	Local   func(activity.Handler) activity.Handler // put around local steps; default: nothing. For tests
 }
 
 // Forget, as [Config].Memory, forgets each execution as soon as nothing is asked of it. It is for tests.
@@ -82,6 +87,9 @@ type Runtime struct {
 	inputs   map[string]string // of workflows, by their Go types
 	settings map[string]workflow.Settings
 
+	routes     routes
+	locals     locals
+	slots      chan struct{} // of errands
 	crew       *crew
 	pool       *coro.Pool
 	executions executions
@@ -110,7 +118,8 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 	}
 	r := &Runtime{
 		config: c, logger: c.Logger, build: c.Build, started: time.Now(),
-		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts, c.Queues...), results: results{waiting: map[history.ID][]chan struct{}{}},
+		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts, c.Queues...), results: results{waiting: map[awaited][]chan struct{}{}, updates: map[history.ID]map[string]bool{}},
+		routes: routes{routes: map[string][]Route{}, disabled: map[string]map[int]bool{}}, slots: make(chan struct{}, errandsAtOnce),
 		ready: make(chan struct{}), crew: newCrew(), pool: coro.NewPool(maxIdle),
 	}
 	r.executions.init(c.Memory)
@@ -148,7 +157,7 @@ func (c *Config) complete() error {
 	for _, d := range []struct {
 		into      *int
 		otherwise int
-	}{{&c.Attempts, 1024}, {&c.Memory, 256 << 20}, {&c.Payload, 32 << 20}} {
+	}{{&c.Attempts, 1024}, {&c.Memory, 256 << 20}, {&c.Payload, 32 << 20}, {&c.Entries, 50_000}} {
 		if *d.into == 0 {
 			*d.into = d.otherwise
 		}
@@ -161,7 +170,7 @@ func (c *Config) complete() error {
 	}
 	return errors.Join(
 		namespace(c.Namespace),
-		positive("Config.Attempts", c.Attempts), positive("Config.Payload", c.Payload), positive("Config.Drain", int(c.Drain)),
+		positive("Config.Attempts", c.Attempts), positive("Config.Payload", c.Payload), positive("Config.Entries", c.Entries), positive("Config.Drain", int(c.Drain)),
 		scheme(c.Store),
 	)
 }
@@ -244,14 +253,14 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 			wrong("%T is neither a workflow nor an activity", d)
 			continue
 		}
-		errs = append(errs, commands.CheckName("the name of a workflow", b.Name))
+		errs = append(errs, commands.CheckName("the name of a workflow", b.Name), b.Settings.Err)
 		versions := r.codes[b.Name]
 		switch {
 		case b.Code == nil:
 			declared["workflow "+b.Name] = true
 			continue
 		case versions[b.Settings.Version] != nil:
-			wrong("workflow %s is bound twice: two definitions have this name", b.Name)
+			wrong("workflow %s%s is bound twice: two definitions have this name", b.Name, versionText(b.Settings.Version))
 			continue
 		case versions == nil:
 			versions = map[int]workflow.Code{}
@@ -431,6 +440,10 @@ var (
 	ErrStale          = commands.ErrStale
 	ErrTooLarge       = commands.ErrTooLarge
 	ErrTooManySignals = commands.ErrTooManySignals
+	ErrTooManyUpdates = commands.ErrTooManyUpdates
+	ErrHistoryFull    = commands.ErrHistoryFull
+	ErrRefused        = errors.New("clew: the workflow refuses")
+	ErrRunClosed      = errors.New("clew: the run ended without an answer")
 	ErrStillRunning   = errors.New("clew: still running")
 	ErrUnknownType    = errors.New("clew: unknown type")
 	ErrStalled        = errors.New("clew: stalled")

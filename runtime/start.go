@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/clewflow/clew/commands"
@@ -23,7 +20,14 @@ type Option interface {
 // CallOption is an option of calls.
 type CallOption interface{ setCall(*callSettings) }
 
-type callSettings struct{ request, reason string }
+type callSettings struct{ request, reason, run string }
+
+func callSettingsOf(opts []CallOption) (s callSettings) {
+	for _, o := range opts {
+		o.setCall(&s)
+	}
+	return s
+}
 
 type (
 	startOption  func(*workflow.Settings)
@@ -35,7 +39,13 @@ type (
 )
 
 func (o startOption) Set(s *workflow.Settings) { o(s) }
-func (o callOption) setCall(s *callSettings)   { o(s) }
+
+// SetChild says that the option is none of a child's.
+func (o startOption) SetChild(s *workflow.Settings) {
+	s.Err = errors.Join(s.Err, &commands.Invalid{Field: "an option of a child", Value: "an option of package runtime", Want: "those of package workflow"})
+}
+
+func (o callOption) setCall(s *callSettings) { o(s) }
 
 // What a start does when a run of the id is open.
 const (
@@ -80,6 +90,20 @@ func RequestID(id string) Option {
 	return commonOption{func(s *workflow.Settings) { s.RequestID = id }, func(s *callSettings) { s.request = id }}
 }
 
+// AndSignal sends a message with the start: both are recorded at once. With IfRunning(UseExisting) an open run gets the
+// message alone.
+func AndSignal(m workflow.Message) workflow.Option {
+	return startOption(func(s *workflow.Settings) { s.Signal = &m })
+}
+
+// Label is for [Route]s: starts with it can be sent to a version of their own.
+func Label(name string) workflow.Option {
+	return startOption(func(s *workflow.Settings) { s.Label = name })
+}
+
+// OfRun means one run of an execution by its id, instead of the last one.
+func OfRun(run string) CallOption { return callOption(func(s *callSettings) { s.run = run }) }
+
 // Reason is recorded with a cancellation or termination.
 func Reason(text string) CallOption { return callOption(func(s *callSettings) { s.reason = text }) }
 
@@ -103,43 +127,71 @@ func Start[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.
 }
 
 func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (run string, err error) {
-	if err := commands.CheckID("workflow id", id); err != nil {
+	c, err := r.startCall(id, w, input, opts)
+	if err != nil {
 		return "", err
+	}
+	a, err := r.do(ctx, r.id(id), c)
+	return a.chain, err
+}
+
+// startCall is the call that starts an execution.
+func (r *Runtime) startCall(id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (*call, error) {
+	if err := commands.CheckID("workflow id", id); err != nil {
+		return nil, err
 	}
 	b, _ := workflow.BodyOf(w)
 	s := b.Settings
 	if known, ok := r.settings[b.Name]; ok {
 		s = known
 	}
+	s.Version = 0 // that of the newest definition pins nothing
 	s = s.With(opts...)
-	if !s.Unchecked && r.code(b.Name, s.Version) == nil {
-		return "", fmt.Errorf("%w: workflow %q is not among those that are bound here (%s); give it to runtime.Open, or start it Unchecked",
-			ErrUnknownType, b.Name, strings.Join(slices.Sorted(maps.Keys(r.codes)), ", "))
-	}
 	if known := r.inputs[b.Name]; known != "" && known != b.In {
-		return "", &commands.Invalid{Field: "the input of workflow " + b.Name, Value: b.In, Want: known + ", as it is bound here"}
+		return nil, &commands.Invalid{Field: "the input of workflow " + b.Name, Value: b.In, Want: known + ", as it is bound here"}
 	}
-	if err := checkRequest(s.RequestID); err != nil {
-		return "", err
-	}
-	memo, err := s.MemoPayload()
+	c, err := r.startOf(id, b.Name, s)
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	c.Input = input
+	one := &call{command: c, by: history.Client, request: s.RequestID, named: s.RequestID != ""}
+	if s.Signal != nil {
+		if err := r.checkMessage(*s.Signal); err != nil {
+			return nil, err
+		}
+		one.then = commands.Signal{Name: s.Signal.Name, Value: s.Signal.Value}
+	}
+	return one, nil
+}
+
+// startOf is the start of a workflow with settings, without its input.
+func (r *Runtime) startOf(id, name string, s workflow.Settings) (c commands.Start, err error) {
+	version, route, err := r.route(name, id, s.Version, s.Label)
+	if err != nil && !s.Unchecked {
+		return c, err
 	}
 	if s.CorrelationID != "" {
-		if err := commands.CheckID("CorrelationID", s.CorrelationID); err != nil {
-			return "", err
-		}
+		err = commands.CheckID("CorrelationID", s.CorrelationID)
+	} else {
+		err = nil
 	}
-	a, err := r.do(ctx, r.id(id), &call{
-		command: commands.Start{
-			ID: r.id(id), Run: r.newID(), Type: b.Name, Version: s.Version, Input: input, Seed: r.dice.seed(), Origin: history.Origin{Kind: "client"},
-			After: s.After, At: s.At, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID, Memo: memo,
-			IfRunning: s.IfRunning, IfClosed: s.IfClosed,
-		},
-		by: history.Client, request: s.RequestID, named: s.RequestID != "",
-	})
-	return a.run, err
+	if err = errors.Join(s.Err, checkRequest(s.RequestID), err); err != nil {
+		return c, err
+	}
+	c = commands.Start{
+		ID: r.id(id), Run: r.newID(), Type: name, Version: version, Route: route, Pinned: s.Version > 0, Seed: r.dice.seed(),
+		Origin: history.Origin{Kind: "client"}, After: s.After, At: s.At, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout,
+		CorrelationID: s.CorrelationID, IfRunning: s.IfRunning, IfClosed: s.IfClosed, Budget: r.config.Budget,
+	}
+	if c.Memo, err = s.MemoPayload(); err != nil {
+		return c, err
+	}
+	if c.Attributes, err = s.AttributesPayload(); err != nil {
+		return c, err
+	}
+	c.Headers, err = s.HeadersPayload()
+	return c, err
 }
 
 func checkRequest(id string) error {
@@ -155,10 +207,7 @@ func (r *Runtime) id(workflowID string) history.ID {
 
 // request puts a client's command to an execution.
 func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, command func(callSettings) commands.Command) error {
-	s := callSettings{}
-	for _, o := range opts {
-		o.setCall(&s)
-	}
+	s := callSettingsOf(opts)
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return err
 	}
@@ -179,13 +228,20 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 // Signal sends a message to an execution and returns when it is durable. Errors: ErrInvalid, ErrNotFound, ErrNotRunning,
 // ErrTooManySignals, ErrTooLarge, ErrUnavailable.
 func (r *Runtime) Signal(ctx context.Context, id string, m workflow.Message, opts ...CallOption) error {
+	if err := r.checkMessage(m); err != nil {
+		return err
+	}
+	return r.request(ctx, id, opts, func(callSettings) commands.Command { return commands.Signal{Name: m.Name, Value: m.Value} })
+}
+
+func (r *Runtime) checkMessage(m workflow.Message) error {
 	if m.Err != nil {
 		return m.Err
 	}
 	if m.Value.Size() > r.config.Payload {
 		return fmt.Errorf("signal %s: %w: %d bytes, the limit is %d", m.Name, ErrTooLarge, m.Value.Size(), r.config.Payload)
 	}
-	return r.request(ctx, id, opts, func(callSettings) commands.Command { return commands.Signal{Name: m.Name, Value: m.Value} })
+	return nil
 }
 
 // Cancel tells the code of an execution that it is to end. The code may clean up, or go on. Errors: ErrNotFound,

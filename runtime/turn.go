@@ -1,8 +1,12 @@
 package runtime
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
@@ -37,15 +41,22 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 		if c.code && n > 0 && m.machine == nil && m.stall == nil {
 			break // the run has just been closed, and its code stopped: it is remembered for the next batch
 		}
+		if c.then != nil && n > 0 {
+			break // it has an append of its own, because all of it may have to be dropped
+		}
 		before := len(m.pending)
 		if err := w.turn(m, c); err != nil {
 			return 0, err
 		}
 		n++
+		if c.then != nil && c.answer.err != nil && len(m.pending) > before {
+			w.forget(m) // of what is refused nothing is kept
+			return n, w.remember(m, false)
+		}
 		for _, e := range m.pending[before:] {
 			size += e.Size()
 		}
-		if len(m.pending) >= maxEntries || size >= maxBytes {
+		if len(m.pending) >= maxEntries || size >= maxBytes || c.then != nil {
 			break
 		}
 	}
@@ -61,7 +72,7 @@ func starts(c *call) bool {
 
 // turn handles one call.
 func (w *runner) turn(m *memory, c *call) error {
-	c.answer = answer{run: m.state.Run.ID}
+	c.answer = answer{run: m.state.Run.ID, chain: m.state.Run.Chain}
 	if c.look != nil {
 		return w.look(m, c)
 	}
@@ -73,12 +84,26 @@ func (w *runner) turn(m *memory, c *call) error {
 		c.answer.nothing = true
 		return nil
 	}
-	command := c.command
+	if err := w.command(m, c, c.command); err != nil || c.answer.err != nil || c.then == nil {
+		return err
+	}
+	return w.command(m, c, c.then)
+}
+
+// command decides one command, and records what follows.
+func (w *runner) command(m *memory, c *call, command commands.Command) error {
 	for first := true; ; first = false {
 		command = w.informed(m, command)
-		events, err := commands.Decide(m.state, command, w.x.rt.now())
+		refused, err := w.refuses(m, command)
 		if err != nil {
-			c.answer.err = err
+			return err
+		}
+		var events []history.Event
+		if refused == nil {
+			events, refused = commands.Decide(m.state, command, w.x.rt.now())
+		}
+		if refused != nil {
+			c.answer.err = refused
 			return nil
 		}
 		if len(events) == 0 {
@@ -90,17 +115,48 @@ func (w *runner) turn(m *memory, c *call) error {
 				return err
 			}
 		}
-		c.answer.run = m.state.Run.ID
+		c.answer.run, c.answer.chain = m.state.Run.ID, m.state.Run.Chain
 		if _, again := command.(commands.Wake); !again || len(m.pending) >= maxEntries {
 			return nil
 		}
 	}
 }
 
+// refuses asks the code whether it accepts what only it can judge.
+func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
+	u, ok := c.(commands.Update)
+	if !ok || !m.state.Open() {
+		return nil, nil
+	}
+	if _, answered := m.state.Answered(u.Update); answered || m.state.Updates[u.Update] != nil {
+		return nil, nil
+	}
+	if m.machine == nil {
+		if m.stall == nil {
+			return fmt.Errorf("%w: nobody runs the code of %s here, and it may refuse an update", ErrUnavailable, w.x.id.Workflow), nil
+		}
+		return fmt.Errorf("%w: %w", ErrStalled, m.stall), nil
+	}
+	if !m.state.Run.BeginAt.IsZero() {
+		return fmt.Errorf("%w: run %s begins at %s, and only then can its code accept updates", ErrNotRunning, m.state.Run.ID,
+			m.state.Run.BeginAt.Format(time.RFC3339)), nil
+	}
+	w.x.turn.Store(w.x.rt.tick.Load())
+	refused = m.machine.Validate(u.Name, u.Input)
+	w.x.turn.Store(0)
+	if w.givenUp() {
+		return nil, errGivenUp
+	}
+	if refused != nil && !errors.Is(refused, ErrInvalid) {
+		refused = fmt.Errorf("%w: %w", ErrRefused, refused)
+	}
+	return refused, nil
+}
+
 // requested reports whether a request was made before, and answers it with the run that it took effect in. One with an id
 // that the caller chose may have been made in a run before the current one.
 func (w *runner) requested(m *memory, c *call) (bool, error) {
-	if _, again := m.state.Requested(c.request); again || !c.named || m.state.Run.Began <= 1 {
+	if _, again := m.state.Requested(c.request); again || !c.named || m.state.Run.Began <= 1 || !c.mayPrecede(m.state.Run.Started) {
 		return again, nil
 	}
 	s := new(history.State)
@@ -109,11 +165,25 @@ func (w *runner) requested(m *memory, c *call) (bool, error) {
 			return false, fmt.Errorf("runtime: looking for request %q: %w", c.request, err)
 		}
 		if s.Evolve(record.Entry); record.Entry.Request == c.request {
-			c.answer.run = s.Run.ID
+			c.answer.run, c.answer.chain = s.Run.ID, s.Run.Chain
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// mayPrecede reports whether the request may have been made before a moment: an id that says when it was made was not. Clocks
+// of different machines may differ by a little.
+func (c *call) mayPrecede(t time.Time) bool {
+	made := c.since
+	if made.IsZero() {
+		id, err := uuid.Parse(c.request)
+		if err != nil || id.Version() != 7 {
+			return true
+		}
+		made = time.UnixMilli(int64(binary.BigEndian.Uint64(append([]byte{0, 0}, id[:6]...))))
+	}
+	return made.Before(t.Add(time.Minute))
 }
 
 func (w *runner) look(m *memory, c *call) error {
@@ -142,9 +212,24 @@ func (w *runner) informed(m *memory, c commands.Command) commands.Command {
 		if m.machine != nil {
 			c.Unread = m.machine.UnreadCount()
 		}
+		c.Most = w.x.rt.config.Entries
 		return c
 	case commands.Terminate:
 		c.Unread = m.unread()
+		return c
+	case commands.FollowParent:
+		c.Unread = m.unread()
+		return c
+	case commands.Update:
+		c.Most = w.x.rt.config.Entries
+		return c
+	case commands.ContinueAsNew:
+		next := derive(m.state.Run.Seed, m.state.Run.ID, 0)
+		c.ID, c.Run, c.Seed = w.x.id, next.id, next.seed
+		c.Version, c.Route, _ = w.x.rt.route(m.state.Run.Type, w.x.id.Workflow, 0, "")
+		if c.Version == 0 {
+			c.Version = m.state.Run.Version
+		}
 		return c
 	case commands.Start:
 		c.Unread = m.unread()
@@ -184,7 +269,10 @@ func (w *runner) record(m *memory, event history.Event, by history.Actor, reques
 		}
 		return nil
 	}
-	err := w.tell(m, &e)
+	err := w.full(m)
+	if err == nil {
+		err = w.tell(m, &e)
+	}
 	if errors.Is(err, errGivenUp) {
 		return err
 	}
@@ -201,6 +289,15 @@ func (w *runner) record(m *memory, event history.Event, by history.Actor, reques
 		return err
 	}
 	return w.deadlock(m)
+}
+
+// full keeps a run from growing beyond what it may hold. The input that comes then is kept, and told when there is more room.
+func (w *runner) full(m *memory) error {
+	if most, n := w.x.rt.config.Entries, m.state.Entries(); most > 0 && n >= most && m.state.Open() {
+		return &replay.Stalled{Reason: fmt.Sprintf("the history of the run has reached its limit of %d entries: let the workflow continue as new "+
+			"before that (see ShouldContinueAsNew), raise runtime.Config.Entries, or terminate the run", most)}
+	}
+	return nil
 }
 
 var errGivenUp = errors.New("runtime: given up")
@@ -230,8 +327,12 @@ func (w *runner) givenUp() bool {
 // told is the input of the last one.
 func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 	for i, a := range asks {
-		events, err := commands.Decide(m.state, a.Command, w.x.rt.now())
-		if err != nil || len(events) != 1 {
+		_, continues := a.Command.(commands.ContinueAsNew)
+		if continues {
+			m.carried = m.machine.Carry()
+		}
+		events, err := commands.Decide(m.state, w.informed(m, a.Command), w.x.rt.now())
+		if err != nil || len(events) == 0 || len(events) > 1 && !continues {
 			return w.observed(m, fmt.Errorf("clew: a bug: the code asks for %T, and what follows is %d events, %v", a.Command, len(events), err))
 		}
 		e := w.entry(m, events[0], history.Code)
@@ -242,6 +343,9 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 			e.Told = a.Input
 		}
 		w.push(m, e)
+		if continues {
+			return w.next(m, events[1].(*history.Started))
+		}
 		if m.machine == nil { // that was the end
 			return nil
 		}
@@ -250,6 +354,17 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 		}
 	}
 	return nil
+}
+
+// next begins the run that continues the one that has just been closed. Its code is told at once, as part of the same append,
+// unless that is large already.
+func (w *runner) next(m *memory, e *history.Started) error {
+	if len(m.pending) < maxEntries/2 && w.x.rt.working.Load() {
+		return w.record(m, e, history.Code, "")
+	}
+	w.push(m, w.entry(m, e, history.Code))
+	m.carried = nil
+	return nil // it is due now
 }
 
 // deadlock notes that nothing can ever wake the code. The machine stays: somebody may still cancel.
@@ -282,11 +397,28 @@ func (w *runner) push(m *memory, e history.Entry) {
 	m.state.Evolve(e)
 	m.pending = append(m.pending, e)
 	if m.state.Open() {
+		w.warn(m)
 		return
 	}
 	w.x.rt.executions.heal(w.x.id)
+	if m.ends == nil {
+		m.ends = map[uint64]ended{}
+	}
+	m.ends[e.Seq] = ended{m.state.Status, m.state.Run, m.state.Outcome}
 	if m.machine != nil {
 		m.machine.Stop()
 		m.machine = nil
+	}
+}
+
+// warn tells once that a run has used up what it is to hold.
+func (w *runner) warn(m *memory) {
+	budget := m.state.Run.Budget.Entries
+	if budget == 0 {
+		budget = history.StandardBudget.Entries
+	}
+	if m.state.Entries() == budget {
+		w.x.rt.logger.Warn("the history of a run grows long; let the workflow continue as new, see workflow.ShouldContinueAsNew",
+			"id", w.x.id.Workflow, "workflow", m.state.Run.Type, "entries", budget, "limit", w.x.rt.config.Entries)
 	}
 }

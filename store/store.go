@@ -75,13 +75,14 @@ type Log interface {
 
 // Tail is the end of a history whose run is open: enough to know whether, and when, somebody must act on it.
 type Tail struct {
-	ID         history.ID
-	Began      uint64       // Seq of the Started of the open run
-	Seq        uint64       // of the last entry
-	Hash       history.Hash // of the last entry
-	Wake       time.Time    // zero: nothing is ever due
-	Due        bool         // inputs are recorded that the code was not told
-	Activities int          // not settled
+	ID        history.ID
+	Began     uint64       // Seq of the Started of the open run
+	Seq       uint64       // of the last entry
+	Hash      history.Hash // of the last entry
+	Wake      time.Time    // zero: nothing is ever due
+	Due       bool         // inputs are recorded that the code was not told
+	Follows   bool         // it has a parent, whose end it is to follow
+	Unsettled int          // things asked for on which somebody has to act: activities, children, messages to others
 }
 
 // Tails is what a Log may offer beside: a small row for each open execution, so that after a restart the cost is that of

@@ -1,10 +1,13 @@
 package workflow
 
 import (
+	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
+	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/coro"
@@ -25,6 +28,17 @@ type Driver interface {
 	// Keep returns what is kept under a name. If nothing is, the code has either passed here before it knew of the name,
 	// then old is true; or make's value is kept from now on.
 	Keep(gate bool, name string, make func() history.Payload) (kept history.Payload, old bool)
+	// KeepLatest is Keep for a value that may change: call counts the calls with the name, and same says whether a value
+	// equals the last one.
+	KeepLatest(name string, call int, make func() history.Payload) (kept history.Payload)
+	// Accept sets what answers an update. Those that were accepted before are begun now.
+	Accept(update string, h UpdateHandler)
+	// Unanswered is the number of updates that were accepted and are not answered.
+	Unanswered() int
+	// Local gives the activity of a step its function.
+	Local(step history.Step, h activity.Handler)
+	// SetAttributes has the number of attributes counted that the run has with the changes.
+	SetAttributes(changes map[string]json.RawMessage) error
 	// Handle sets what answers a query.
 	Handle(query string, answer func(history.Payload) (history.Payload, error))
 	// Fits says whether a payload is small enough.
@@ -49,9 +63,24 @@ type Run struct {
 	CorrelationID string
 	Started       time.Time
 	Deadline      time.Time // of the run or the execution, whichever is nearer; zero: none
-	Entries       int       // of the run's history, up to the input being told
-	Bytes         int       // the same
-	Seed          uint64    // of Rand
+	Chain         string    // id of the first run that this one continues
+	Parent        string    // workflow id of the parent; empty: none
+	Root          string    // workflow id of the topmost parent; empty: none
+	Headers       map[string]string
+	Entries       int    // of the run's history, up to the input being told
+	Bytes         int    // the same
+	Open          int    // things asked for that have no outcome yet
+	Budget        Budget // beyond which a run had better continue as new
+	Seed          uint64 // of Rand
+}
+
+// Budget is how much a run is to hold before it had better continue as new.
+type Budget = history.Budget
+
+// UpdateHandler answers an update.
+type UpdateHandler struct {
+	Validate func(history.Payload) error                             // between turns; must not ask or change anything
+	Answer   func(Context, history.Payload) (history.Payload, error) // in a coroutine
 }
 
 // Pending is something the code asked for that has no outcome yet.
@@ -65,6 +94,30 @@ type Pending struct {
 	err       error
 	hook      hook
 	onSettled func()
+	begun     *Pending // of a child: settled when it has started
+	told      *Pending // of a child: settled when it has been asked to end
+	progress  *Inbox   // of an activity that is watched
+}
+
+// Begin says that what was asked for has begun.
+func (p *Pending) Begin() {
+	if p.begun != nil {
+		p.begun.Settle(history.Payload{}, nil)
+	}
+}
+
+// Told says that what was asked to end has been told so, or has ended.
+func (p *Pending) Told() {
+	if p.told != nil {
+		p.told.Settle(history.Payload{}, nil)
+	}
+}
+
+// Progress puts a checkpoint to where it is received.
+func (p *Pending) Progress(seq uint64, checkpoint history.Payload) {
+	if p.progress != nil && !p.done {
+		p.progress.Put(seq, checkpoint)
+	}
 }
 
 // Settle gives p its outcome. The first one stands.
@@ -74,6 +127,12 @@ func (p *Pending) Settle(result history.Payload, err error) {
 	}
 	p.done, p.result, p.err = true, result, err
 	p.bell.Outside = false // nothing rings it again
+	if p.begun != nil {
+		p.begun.Settle(history.Payload{}, err)
+	}
+	if p.progress != nil {
+		p.progress.close()
+	}
 	p.hook.unlink()
 	p.bell.Ring()
 	if p.onSettled != nil {
@@ -85,11 +144,18 @@ func (p *Pending) Settle(result history.Payload, err error) {
 type Inbox struct {
 	bell   coro.Bell
 	unread []signal
+	closed bool
 }
 
 type signal struct {
 	seq   uint64
 	value history.Payload
+}
+
+// close says that nothing more comes.
+func (b *Inbox) close() {
+	b.closed, b.bell.Outside = true, false
+	b.bell.Ring()
 }
 
 // Put adds a signal.
@@ -105,6 +171,13 @@ func (b *Inbox) Unread() []uint64 {
 		seqs[i] = s.seq
 	}
 	return seqs
+}
+
+// Each shows the signals that were not received, in order.
+func (b *Inbox) Each(show func(seq uint64, value history.Payload)) {
+	for _, s := range b.unread {
+		show(s.seq, s.value)
+	}
 }
 
 // Len is the number of signals that were not received.
@@ -123,12 +196,25 @@ type run struct {
 	count  int // coroutines begun
 	rand   *rand.Rand
 	uuids  *rand.ChaCha8
+
+	children  []child        // that are to be looked after before the run ends
+	latest    map[string]int // calls of [Latest], by name
+	continues bool           // ContinueAsNew was called
+	takes     reflect.Type   // the input
+	root      *scope
 }
 
 // NewContext makes the Context in which a run begins, and what cancels it. It is for package replay.
 func NewContext(d Driver) (ctx Context, cancel func(error)) {
 	root := &scope{}
-	return Context{&run{driver: d, group: d.Coroutines()}, root}, root.end
+	return Context{&run{driver: d, group: d.Coroutines(), root: root}, root}, root.end
+}
+
+// Begin runs the handler as a coroutine in the run's own scope, and tells how it ended.
+func (h UpdateHandler) Begin(ctx Context, name string, input history.Payload, ended func(history.Payload, error)) *coro.Coroutine {
+	return ctx.run.group.Go("update "+name, func() {
+		ended(h.Answer(Context{ctx.run, ctx.run.root}, input))
+	})
 }
 
 func (r *run) ask(c commands.Command) {

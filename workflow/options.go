@@ -3,18 +3,32 @@ package workflow
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
 	"time"
 
+	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
 )
 
-// Option says how a run is begun: at [Define] for all runs, or at a start for one.
-type Option interface{ Set(*Settings) }
+// ChildOption says how a child is begun, see [BeginChild].
+type ChildOption interface{ SetChild(*Settings) }
 
-type option func(*Settings)
+// Option says how a run is begun: at [Define] for all runs, or at a start, [BeginChild] or [ContinueAsNew] for one.
+type Option interface {
+	ChildOption
+	Set(*Settings)
+}
 
-func (o option) Set(s *Settings) { o(s) }
+type (
+	option      func(*Settings)
+	childOption func(*Settings)
+)
+
+func (o option) Set(s *Settings)           { o(s) }
+func (o option) SetChild(s *Settings)      { o(s) }
+func (o childOption) SetChild(s *Settings) { o(s) }
 
 // Settings are options, gathered. Authors do not need them.
 type Settings struct {
@@ -23,6 +37,14 @@ type Settings struct {
 	RunTimeout       time.Duration
 	CorrelationID    string
 	Memo             map[string]any
+	Attributes       map[string]json.RawMessage
+	Headers          map[string]string
+	Err              error // what is wrong with an option
+
+	// Of a child alone.
+	ID            string
+	OnParentClose ParentClose
+	OnCancel      activity.Cancel
 
 	// Of a start alone; see package runtime.
 	IfRunning commands.IfRunning
@@ -31,6 +53,8 @@ type Settings struct {
 	At        time.Time
 	Unchecked bool
 	RequestID string
+	Label     string
+	Signal    *Message // to be sent with it
 }
 
 // Apply adds options to s.
@@ -42,13 +66,37 @@ func (s *Settings) Apply(opts ...Option) {
 
 // With is s with options on top.
 func (s Settings) With(opts ...Option) Settings {
-	memo := make(map[string]any, len(s.Memo))
-	for k, v := range s.Memo {
-		memo[k] = v
-	}
-	s.Memo = memo
+	s = s.own()
 	s.Apply(opts...)
 	return s
+}
+
+// own is s with maps of its own.
+func (s Settings) own() Settings {
+	s.Memo, s.Attributes, s.Headers = maps.Clone(s.Memo), maps.Clone(s.Attributes), maps.Clone(s.Headers)
+	return s
+}
+
+// Version says at [Define] which version of the workflow the code is: several may be bound at once, new runs are of the
+// newest, and each run stays with the one that it began with. At a start it pins the run, and those that continue it, to
+// a version.
+func Version(n int) Option {
+	return option(func(s *Settings) {
+		if n < 1 {
+			s.Err = errors.Join(s.Err, &commands.Invalid{Field: "Version", Value: fmt.Sprint(n), Want: "1 or more"})
+		}
+		s.Version = n
+	})
+}
+
+// Header gives the run a text that travels on to its activities and children, such as the id of a trace or a tenant.
+func Header(name, value string) Option {
+	return option(func(s *Settings) {
+		if s.Headers == nil {
+			s.Headers = map[string]string{}
+		}
+		s.Headers[name] = value
+	})
 }
 
 // ExecutionTimeout bounds an execution over all its runs. Default none.
@@ -87,4 +135,26 @@ func (s Settings) MemoPayload() (history.Payload, error) {
 		return history.Payload{}, &commands.Invalid{Field: "Memo", Value: string(data), Want: "at most 16 KiB"}
 	}
 	return history.JSON(data), nil
+}
+
+// AttributesPayload encodes the attributes.
+func (s Settings) AttributesPayload() (history.Payload, error) {
+	if err := commands.CheckAttributes(s.Attributes, len(s.Attributes)); err != nil {
+		return history.Payload{}, err
+	}
+	return history.Attributes(s.Attributes).Payload(), nil
+}
+
+const maxHeaders = 8 << 10
+
+// HeadersPayload encodes the headers.
+func (s Settings) HeadersPayload() (history.Payload, error) {
+	if len(s.Headers) == 0 {
+		return history.Payload{}, nil
+	}
+	p, err := history.Encode(s.Headers)
+	if err == nil && p.Size() > maxHeaders {
+		err = &commands.Invalid{Field: "the headers", Value: string(p.Data), Want: "at most 8 KiB in all"}
+	}
+	return p, err
 }

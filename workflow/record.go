@@ -45,19 +45,40 @@ func NewUUID(ctx Context) string {
 // name stands for the value in the whole run: the same name again gives the same value. fn must be quick and do no I/O.
 func Value[T any](ctx Context, name string, fn func() T) (v T) {
 	kept, _ := ctx.run.driver.Keep(false, name, func() history.Payload {
-		p, err := history.Encode(fn())
-		if err == nil {
-			err = ctx.run.driver.Fits(p)
-		}
-		if err != nil {
-			panic(stall("value %s: %v", name, err))
-		}
-		return p
+		return ctx.keepable(name, fn())
 	})
 	if err := kept.Decode(&v); err != nil {
 		panic(stall("value %s: %v", name, err))
 	}
 	return v
+}
+
+// Latest evaluates fn each time and keeps what it returns when that has changed, such as a setting that is read again and
+// again. When the run is remembered, each call gives what it gave before. fn must be quick and do no I/O.
+func Latest[T any](ctx Context, name string, fn func() T) (v T) {
+	if ctx.run.latest == nil {
+		ctx.run.latest = map[string]int{}
+	}
+	ctx.run.latest[name]++
+	kept := ctx.run.driver.KeepLatest(name, ctx.run.latest[name], func() history.Payload {
+		return ctx.keepable(name, fn())
+	})
+	if err := kept.Decode(&v); err != nil {
+		panic(stall("value %s: %v", name, err))
+	}
+	return v
+}
+
+// keepable encodes a value that is to be kept.
+func (c Context) keepable(name string, v any) history.Payload {
+	p, err := history.Encode(v)
+	if err == nil {
+		err = c.run.driver.Fits(p)
+	}
+	if err != nil {
+		panic(stall("value %s: %v", name, err))
+	}
+	return p
 }
 
 // Patched is a gate in front of changed code: true in runs that come here for the first time with it, false in those that

@@ -60,20 +60,28 @@ func (s Signal[T]) ReceiveWithin(ctx Context, d time.Duration) (v T, ok bool, er
 
 // TryReceive receives the next signal if there is one.
 func (s Signal[T]) TryReceive(ctx Context) (v T, ok bool) {
-	box := s.inbox(ctx)
-	if len(box.unread) == 0 {
+	next, ok := ctx.take(s.inbox(ctx), "receiving a signal")
+	if !ok {
 		return v, false
 	}
-	ctx.run.driver.Change("receiving a signal")
-	next := box.unread[0]
 	if err := next.value.Decode(&v); err != nil {
 		panic(stall("signal %s in entry %d was sent as another type than the code receives: %v; receive a type that fits, or terminate the run",
 			s.name, next.seq, err))
 	}
-	box.unread[0] = signal{}
-	box.unread = box.unread[1:]
-	ctx.run.spins = 0
 	return v, true
+}
+
+// take takes the next message out of an inbox.
+func (c Context) take(b *Inbox, what string) (next signal, ok bool) {
+	if len(b.unread) == 0 {
+		return next, false
+	}
+	c.run.driver.Change(what)
+	next = b.unread[0]
+	b.unread[0] = signal{}
+	b.unread = b.unread[1:]
+	c.run.spins = 0
+	return next, true
 }
 
 // All receives signals until the scope ends.

@@ -16,6 +16,7 @@ import (
 	"reflect"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
 )
@@ -27,6 +28,14 @@ type None = activity.None
 var (
 	ErrCancelled = activity.ErrCancelled
 	ErrTimeout   = activity.ErrTimeout
+)
+
+// What is in the chain of the errors of what is asked of other executions.
+var (
+	ErrNotFound       = commands.ErrNotFound       // there is no such execution
+	ErrNotRunning     = commands.ErrNotRunning     // it has ended
+	ErrAlreadyRunning = commands.ErrAlreadyRunning // the id of a child is in use
+	ErrAlreadyExists  = commands.ErrAlreadyExists  // it was used before
 )
 
 // Context is where workflow code stands: in which run, and in which scope of cancellation.
@@ -108,7 +117,10 @@ func code[In, Out any](name string, fn func(Context, In) (Out, error)) Code {
 		if err := p.Decode(&in); err != nil {
 			panic(stall("the input of %s: %v", name, err))
 		}
+		ctx.run.takes = reflect.TypeFor[In]()
 		out, err := fn(ctx, in)
+		ctx.awaitChildren(err)
+		ctx.checkContinued(err)
 		if err != nil {
 			return history.Payload{}, err
 		}

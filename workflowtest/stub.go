@@ -2,6 +2,7 @@ package workflowtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -14,8 +15,9 @@ import (
 // stub is a Stubbed of any type.
 type stub interface {
 	begin()
-	binding(*World) workflow.Definition
+	bindings(*World) []workflow.Definition
 	unused() string
+	child() string // the workflow that it stands for; empty: an activity
 }
 
 // Stubbed says what attempts of an activity come to, instead of its body. It is an [Option] of one test at a time.
@@ -26,6 +28,7 @@ type stub interface {
 // left over.
 type Stubbed[In, Out any] struct {
 	activity activity.Type[In, Out]
+	workflow workflow.Type[In, Out] // of a child
 
 	mu      sync.Mutex
 	scripts []*script[In, Out]
@@ -54,6 +57,15 @@ type act func(context.Context, *attempt) error
 func Stub[In, Out any](a activity.Type[In, Out]) *Stubbed[In, Out] {
 	return &Stubbed[In, Out]{activity: a, scripts: []*script[In, Out]{{}}}
 }
+
+// StubChild begins a stub of a child workflow. Each outcome is that of one child: a stub has no attempts.
+func StubChild[In, Out any](w workflow.Type[In, Out]) *Stubbed[In, Out] {
+	s := Stub(activity.Declare[In, Out](w.Name()+".stub", activity.MaxAttempts(1), activity.ScheduleToClose(longest/2), activity.StartToClose(longest/2)))
+	s.workflow = w
+	return s
+}
+
+func (s *Stubbed[In, Out]) child() string { return s.workflow.Name() }
 
 func (s *Stubbed[In, Out]) apply(all *settings) { all.stubs = append(all.stubs, s) }
 
@@ -145,6 +157,20 @@ func (s *Stubbed[In, Out]) begin() {
 	for _, script := range s.scripts {
 		script.used = 0
 	}
+}
+
+func (s *Stubbed[In, Out]) bindings(w *World) []workflow.Definition {
+	if s.child() == "" {
+		return []workflow.Definition{s.binding(w)}
+	}
+	return []workflow.Definition{s.binding(w), s.workflow.Bind(func(ctx workflow.Context, in In) (Out, error) {
+		out, err := workflow.Do(ctx, s.activity, in)
+		var failed *activity.Error
+		if errors.As(err, &failed) && failed.Cause != nil {
+			err = failed.Cause
+		}
+		return out, err
+	})}
 }
 
 func (s *Stubbed[In, Out]) binding(w *World) workflow.Definition {

@@ -30,6 +30,7 @@ package workflowtest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -112,17 +113,21 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	for _, stub := range s.stubs {
 		stub.begin()
 	}
+	var all, again map[string][]history.Entry
 	first := p.perform(t, 0, nil, func(w *World) {
 		ran.out, ran.err = runtime.Result[In, Out](w.Context, w.Runtime, s.id, p.workflow.(workflow.Type[In, Out]))
 		ran.Entries, ran.Elapsed = w.entries(), w.elapsed()
+		all = w.histories()
 	})
 	for _, stub := range s.stubs {
 		if left := stub.unused(); left != "" {
 			t.Errorf("%s\n%s", left, table(ran.Entries))
 		}
 	}
-	if err := p.check(ran.Entries); err != nil {
-		t.Errorf("%v\n%s", err, table(ran.Entries))
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if err := p.check(all[id]); err != nil {
+			t.Errorf("%s: %v\n%s", id, err, table(all[id]))
+		}
 	}
 	if t.Failed() {
 		return ran // a second time would say the same
@@ -131,10 +136,11 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	if len(ran.Entries) > forgetful {
 		memory = 0
 	}
-	var again []history.Entry
-	p.perform(t, memory, first, func(w *World) { again = w.entries() })
-	if d := difference("first", history.Marshal(ran.Entries), "again", history.Marshal(again)); d != "" {
-		t.Errorf("the history is another one when the test is run again, %s\n%s", how[memory], d)
+	p.perform(t, memory, first, func(w *World) { again = w.histories() })
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if d := difference("first", history.Marshal(all[id]), "again", history.Marshal(again[id])); d != "" {
+			t.Errorf("the history of %s is another one when the test is run again, %s\n%s", id, how[memory], d)
+		}
 	}
 	return ran
 }

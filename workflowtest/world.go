@@ -43,6 +43,8 @@ type World struct {
 	cast    cast
 
 	mu      sync.Mutex
+	errands []runtime.Errand // to be run, one after the other
+	types   map[string]bool  // of workflows that are here
 	known   map[history.ID]*known
 	problem string        // why the test cannot go on
 	news    chan struct{} // something has happened
@@ -74,7 +76,7 @@ func (p *play) perform(t *testing.T, memoryLimit int, back recording, end func(*
 		defer cancel()
 		w := &World{
 			T: t, Context: ctx, ID: p.id, Again: back != nil, play: p, memory: memoryLimit, disk: memory.NewDisk(),
-			dice: rand.NewChaCha8([32]byte{'c', 'l', 'e', 'w'}), began: time.Now(), stubbed: map[string]bool{},
+			dice: rand.NewChaCha8([32]byte{'c', 'l', 'e', 'w'}), began: time.Now(), stubbed: map[string]bool{}, types: map[string]bool{},
 			known: map[history.ID]*known{}, news: make(chan struct{}, 1),
 		}
 		w.cast.init(back)
@@ -104,7 +106,7 @@ func (w *World) run(script []cue) {
 		case problem != "":
 			w.fail("%s", problem)
 			return
-		case w.cast.step():
+		case w.cast.step(), w.runErrand():
 			continue
 		case len(script) > 0 && script[0].at <= passed:
 			act := script[0].act
@@ -213,6 +215,17 @@ func (w *World) waiting() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
+// histories are all there are, by workflow id.
+func (w *World) histories() map[string][]history.Entry {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := map[string][]history.Entry{}
+	for id, k := range w.known {
+		all[id.Workflow] = slices.Clone(k.entries)
+	}
+	return all
+}
+
 // entries is the history; none if there is none yet.
 func (w *World) entries() []history.Entry {
 	w.mu.Lock()
@@ -278,12 +291,28 @@ func (w *World) record(id history.ID, entries []history.Entry) {
 		}
 		k.state.Evolve(e)
 		k.entries = append(k.entries, e)
-		if v, ok := e.Event.(*history.ActivityScheduled); ok && !w.stubbed[v.Name] && w.problem == "" {
-			w.problem = fmt.Sprintf("nobody expected a call of activity %s with %s (step %d, attempt 1): stub it, or give its definition to Use",
-				v.Name, v.Input.Data, v.Step)
+		if w.problem == "" {
+			w.problem = w.unexpected(e.Event)
 		}
 	}
 	w.tell()
+}
+
+// unexpected says what is asked for that is not here; empty: nothing.
+func (w *World) unexpected(e history.Event) string {
+	switch v := e.(type) {
+	case *history.ActivityScheduled:
+		if !v.Local && !w.stubbed[v.Name] {
+			return fmt.Sprintf("nobody expected a call of activity %s with %s (step %d, attempt 1): stub it, or give its definition to Use",
+				v.Name, v.Input.Data, v.Step)
+		}
+	case *history.ChildAsked:
+		if !w.types[v.Type] {
+			return fmt.Sprintf("nobody expected child %s (%s) with %s (step %d): stub it with StubChild, or give its definition to Use",
+				v.ID, v.Type, v.Input.Data, v.Step)
+		}
+	}
+	return ""
 }
 
 // heartbeat is the limit of silence of an attempt; 0: none.
@@ -336,7 +365,7 @@ func (w *World) open() {
 	l := &life{world: w, log: &handle{w.disk.Open(), w}, ran: make(chan struct{})}
 	rt, err := runtime.Open(w.Context, runtime.Config{
 		Store: "memory:", Log: l.log, Namespace: namespace, Memory: w.memory, Drain: 1, Replay: replay.Strict, Build: "test",
-		Key: []byte("the key of tokens in these tests"), Dice: w.dice,
+		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Errands: w.errand, Local: w.cast.around(w),
 		Logger: slog.New(slog.NewTextHandler(logWriter{l}, &slog.HandlerOptions{ReplaceAttr: timeless})),
 	}, w.definitions()...)
 	if err != nil {
@@ -373,17 +402,32 @@ func (w *World) definitions() []workflow.Definition {
 		all = append(all, b)
 	}
 	for _, s := range w.play.stubs {
-		add(s.binding(w))
+		for _, d := range s.bindings(w) {
+			add(d)
+		}
 	}
 	stubs := maps.Clone(activities)
 	for _, d := range w.play.definitions {
-		_, isWorkflow := workflow.BodyOf(d)
-		if isWorkflow && d.Definition() == own.Name && own.Code != nil || !isWorkflow && stubs[d.Definition()] {
+		b, isWorkflow := workflow.BodyOf(d)
+		same := isWorkflow && b.Name == own.Name && b.Settings.Version == own.Settings.Version && own.Code != nil
+		if same || isWorkflow && w.play.isStub(b.Name) || !isWorkflow && stubs[d.Definition()] {
 			continue
 		}
 		add(d)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, d := range all {
+		if b, ok := workflow.BodyOf(d); ok && b.Code != nil {
+			w.types[b.Name] = true
+		}
+	}
 	return all
+}
+
+// isStub reports whether a workflow is stubbed.
+func (p *play) isStub(name string) bool {
+	return slices.ContainsFunc(p.stubs, func(s stub) bool { return s.child() == name })
 }
 
 func timeless(groups []string, a slog.Attr) slog.Attr {

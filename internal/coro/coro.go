@@ -28,6 +28,7 @@ type Group struct {
 // A Coroutine is a function that runs by turns.
 type Coroutine struct {
 	Name   string
+	Tag    any // whatever its user wants to know it by; that of the coroutine which began it, unless it is given another
 	group  *Group
 	thread *thread
 	cond   func() bool
@@ -47,12 +48,16 @@ type Panic struct {
 var errStopped = errors.New("coro: stopped")
 
 // Go adds a coroutine that runs f. It begins when its turn comes, in [Group.Run].
-func (g *Group) Go(name string, f func()) {
+func (g *Group) Go(name string, f func()) *Coroutine {
 	c := &Coroutine{Name: name, group: g}
+	if by := g.current.Load(); by != nil {
+		c.Tag = by.Tag
+	}
 	c.thread = g.Pool.start(func() { c.run(f) })
 	c.life.c, c.try.c = c, c
 	g.living.push(&c.life)
 	g.wake(c)
+	return c
 }
 
 // Goroutine is the number of the goroutine that c runs on, as the runtime's stacks have it. It may be asked from anywhere.

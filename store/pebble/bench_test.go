@@ -41,7 +41,7 @@ func benchmarkAppend(b *testing.B, callers int) {
 		}
 		s := streams[at]
 		entries := s.Next(2)
-		turns[i] = turn{s.ID, entries, &store.Tail{Began: 1, Seq: s.Seq(), Hash: s.Hash(), Wake: entries[1].At, Activities: 1}}
+		turns[i] = turn{s.ID, entries, &store.Tail{Began: 1, Seq: s.Seq(), Hash: s.Hash(), Wake: entries[1].At, Unsettled: 1}}
 	}
 	b.SetBytes(int64(turns[0].entries[0].Size() + turns[0].entries[1].Size()))
 	runtime.GC()

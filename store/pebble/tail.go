@@ -22,6 +22,7 @@ import (
 const (
 	isDue = 1 << iota
 	hasWake
+	follows
 )
 
 var errRow = errors.New("not a row as this store writes it")
@@ -34,7 +35,10 @@ func appendRow(b []byte, at store.Position, t *store.Tail) []byte {
 	if !t.Wake.IsZero() {
 		flags |= hasWake
 	}
-	for _, v := range [...]uint64{uint64(at), t.Began, t.Seq, uint64(t.Activities), flags} {
+	if t.Follows {
+		flags |= follows
+	}
+	for _, v := range [...]uint64{uint64(at), t.Began, t.Seq, uint64(t.Unsettled), flags} {
 		b = binary.AppendUvarint(b, v)
 	}
 	if flags&hasWake != 0 {
@@ -57,7 +61,8 @@ func parseRow(id history.ID, b []byte) (at store.Position, t store.Tail, err err
 		}
 		b = b[n:]
 	}
-	at, t.Began, t.Seq, t.Activities, t.Due = store.Position(v[0]), v[1], v[2], int(v[3]), v[4]&isDue != 0
+	at, t.Began, t.Seq, t.Unsettled, t.Due = store.Position(v[0]), v[1], v[2], int(v[3]), v[4]&isDue != 0
+	t.Follows = v[4]&follows != 0
 	if v[4]&hasWake != 0 {
 		seconds, n := binary.Varint(b)
 		if n <= 0 {

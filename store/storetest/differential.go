@@ -94,7 +94,7 @@ func (p *pair) append(i int, id history.ID, entries []history.Entry) {
 	last := entries[len(entries)-1]
 	switch n := p.rng.IntN(3); {
 	case ok && n == 0:
-		tail := &store.Tail{ID: id, Began: 1, Seq: last.Seq, Hash: last.Hash, Due: i%2 == 0, Wake: last.At.Add(time.Duration(i)), Activities: i}
+		tail := &store.Tail{ID: id, Began: 1, Seq: last.Seq, Hash: last.Hash, Due: i%2 == 0, Wake: last.At.Add(time.Duration(i)), Unsettled: i}
 		a, b = tails.AppendTail(p.t.Context(), id, tail, entries...), p.b.AppendTail(p.t.Context(), id, tail, entries...)
 	case ok && n == 1:
 		a, b = tails.AppendTail(p.t.Context(), id, nil, entries...), p.b.AppendTail(p.t.Context(), id, nil, entries...)

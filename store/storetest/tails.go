@@ -40,8 +40,8 @@ func testTail(t *testing.T, d Driver) {
 	var last *store.Tail
 	for _, tail := range []*store.Tail{
 		{Began: 1, Due: true},
-		{Began: 1, Wake: wake, Activities: 3},
-		{Began: 1, Wake: time.Date(1969, 1, 1, 0, 0, 0, 1, time.UTC), Due: true, Activities: 1 << 40},
+		{Began: 1, Wake: wake, Unsettled: 3},
+		{Began: 1, Wake: time.Date(1969, 1, 1, 0, 0, 0, 1, time.UTC), Due: true, Unsettled: 1 << 40},
 		nil,
 		{Began: 5},
 	} {
@@ -69,7 +69,7 @@ func testTailOrder(t *testing.T, d Driver) {
 	for i, id := range StrangeIDs() {
 		s := NewStream(id)
 		entries := s.Next(1)
-		tail := &store.Tail{ID: id, Began: 1, Seq: 1, Hash: s.Hash(), Activities: i}
+		tail := &store.Tail{ID: id, Began: 1, Seq: 1, Hash: s.Hash(), Unsettled: i}
 		if i%4 == 3 {
 			tail = nil
 		} else {
