@@ -13,6 +13,7 @@ import (
 
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -200,7 +201,7 @@ func TestDeathAtEachAppendOfUpdates(t *testing.T) {
 				for i := 1; i < 6 && err == nil; i++ {
 					_, err = runtime.Update(ctx, w.rt, "c", add, 2*i, runtime.RequestID(fmt.Sprint("u", i)))
 				}
-				if err != nil && !errors.Is(err, runtime.ErrClosed) {
+				if err != nil && !errors.Is(err, runtime.ErrClosed) && !errors.Is(err, store.ErrClosed) {
 					t.Errorf("death at append %d (stored: %v): %v", n, stored, err)
 				}
 			}, counter)

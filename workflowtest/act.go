@@ -65,3 +65,29 @@ func Query[Out any](w *World, q workflow.Query[Out]) Out {
 	}
 	return out
 }
+
+// Update asks the workflow for something; then gets the answer when it comes, on a goroutine of its own, and may be nil. What the
+// workflow refuses at once fails the test unless then is there to be told.
+func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error)) Act {
+	return func(w *World) {
+		w.T.Helper()
+		h, err := runtime.BeginUpdate(w.Context, w.Runtime, w.ID, u, in)
+		switch {
+		case err != nil && then == nil:
+			w.fatal("update %s: %v", u.Name(), err)
+		case err != nil:
+			var none Out
+			then(none, err)
+		case then != nil:
+			go func() { then(h.Result(w.Context)) }()
+		}
+	}
+}
+
+// Terminate ends the workflow at once.
+func Terminate(w *World) {
+	w.T.Helper()
+	if err := w.Runtime.Terminate(w.Context, w.ID); err != nil {
+		w.fatal("terminating: %v", err)
+	}
+}
