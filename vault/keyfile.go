@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/clewflow/clew/history"
@@ -192,6 +193,7 @@ func (k *KeyFile) store(b *batch) error {
 	if b.done {
 		return b.err
 	}
+	runtime.Gosched() // who is about to need a key joins
 	k.mu.Lock()
 	k.next, b.err = nil, k.failed
 	k.mu.Unlock()
