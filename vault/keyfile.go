@@ -78,7 +78,8 @@ func OpenKeys(dir string, newest Master, older ...Master) (*KeyFile, error) {
 
 func (k *KeyFile) open() (err error) {
 	if _, err := os.Stat(k.path); errors.Is(err, fs.ErrNotExist) {
-		if err := writeDurably(k.path, header()); err != nil {
+		dir := filepath.Dir(filepath.Clean(k.path))
+		if err := errors.Join(writeDurably(k.path, header()), syncDir(filepath.Dir(dir))); err != nil {
 			return err
 		}
 	}
