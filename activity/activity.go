@@ -183,6 +183,7 @@ type Hand struct {
 	Beat       func(history.Payload) error
 	Checkpoint func() history.Payload
 	Token      func() string
+	Files      Files // nil: there is no place for files
 }
 
 type handKey struct{}

@@ -11,7 +11,11 @@ import (
 //	{"seq":2,"at":"…","by":"worker","told":2,"kind":"activity-completed","event":{"step":1,"result":"<sum>"},"payloads":{"result":"R-1"},"hash":"…"}
 //
 // Its hash covers the hash of the entry before and every byte up to the end of the event. Payloads stand behind that, so
-// the hash covers their sums. Fields a reader does not know are passed over, and kept, because an entry that was read is
+// the hash covers their sums. The sum of a payload that is not plain JSON is followed by its encoding,
+//
+//	"result":"<sum> json+zstd+aes-256-gcm:7.mzxw6ytboi4dgnbv"
+//
+// and its bytes are a string, mostly of base64. Fields a reader does not know are passed over, and kept, because an entry that was read is
 // written again as it was.
 
 var (
@@ -149,8 +153,13 @@ func (r *reader) bytesOfPayloads() {
 			if n.name != key {
 				continue
 			}
-			if data := r.raw(); !n.payload.isRedaction(data) {
-				n.payload.Data = data
+			data := r.raw()
+			switch p := n.payload; {
+			case r.err != nil || p.isRedaction(data):
+			case p.Encoding != "" && data[0] != '"':
+				r.fail("want a string: the payload %q is in the encoding %s", key, p.Encoding)
+			default:
+				p.Data = data
 			}
 			r.pending = append(r.pending[:i], r.pending[i+1:]...)
 			return true

@@ -31,8 +31,11 @@ func (f Failure) Payload() Payload {
 
 // ReadFailure decodes a failure. What cannot be decoded is a failure that says so.
 func ReadFailure(p Payload) Failure {
-	if p.Redacted() {
+	switch {
+	case p.Redacted():
 		return Failure{Message: "redacted"}
+	case p.Closed():
+		return Failure{Message: closedText(p)}
 	}
 	var f Failure
 	if err := json.Unmarshal(p.Data, &f); err != nil {

@@ -129,7 +129,7 @@ func TestWireFormIsFrozen(t *testing.T) {
 		&Started{Run: "r1", Chain: "r1", Number: 1, Type: "order"},
 		&Kept{Name: "nothing", Value: JSON([]byte("null"))},
 	}
-	for name, events := range map[string][]Event{"full": full(), "empty": empty(), "more": extra} {
+	for name, events := range map[string][]Event{"full": full(), "empty": empty(), "more": extra, "encoded": encoded()} {
 		entries := sealed(events...)
 		file := filepath.Join("testdata", name+".jsonl")
 		if *update {
@@ -467,7 +467,7 @@ func TestForgedChainsAreFound(t *testing.T) {
 
 // FuzzUnmarshalEntry: bytes are an entry, which is then written as it was read, or an error of the package's.
 func FuzzUnmarshalEntry(f *testing.F) {
-	for _, events := range [][]Event{full(), empty()} {
+	for _, events := range [][]Event{full(), empty(), encoded()} {
 		for _, e := range sealed(events...) {
 			f.Add(e.wire)
 		}
@@ -493,6 +493,9 @@ func FuzzUnmarshalEntry(f *testing.F) {
 		}
 		require.Equal(t, data, AppendEntry(nil, e))
 		_ = chain.Check(e)
+		for _, p := range Payloads(e.Event) {
+			_, _ = p.Value()
+		}
 		again := e
 		Seal(Hash{}, &again)
 		read, err := UnmarshalEntry(again.wire)

@@ -89,4 +89,11 @@ type Entry struct {
 	wire []byte // as written or read, hash included
 }
 
+// With returns e with another form of its event, such as one whose payloads were opened. The hash and the written form stay
+// those that were sealed or read: it is the same entry.
+func (e Entry) With(event Event) Entry {
+	e.Event = event
+	return e
+}
+
 func (e Entry) String() string { return fmt.Sprintf("%d %s", e.Seq, e.Event.Kind()) }

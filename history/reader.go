@@ -337,8 +337,12 @@ func (r *reader) dur() time.Duration {
 
 func (r *reader) sum() (s [32]byte) {
 	raw, ok := r.quoted()
-	if r.err == nil && (!ok || len(raw) != 43) {
-		r.fail("want a sum of 43 characters")
+	return r.sumOf(raw, ok)
+}
+
+func (r *reader) sumOf(raw []byte, ok bool) (s [32]byte) {
+	if r.err == nil && (!ok || len(raw) != sumSize) {
+		r.fail("want a sum of %d characters", sumSize)
 	}
 	if r.err == nil {
 		if _, err := base64.RawURLEncoding.Strict().Decode(s[:], raw); err != nil {
@@ -348,8 +352,17 @@ func (r *reader) sum() (s [32]byte) {
 	return s
 }
 
+// payload reads a sum and, behind a space, the encoding if it is not JSON.
 func (r *reader) payload(k string, p *Payload) {
-	p.Sum = r.sum()
+	raw, ok := r.quoted()
+	if ok && len(raw) > sumSize && raw[sumSize] == ' ' {
+		p.Encoding = string(raw[sumSize+1:])
+		if err := checkEncoding(p.Encoding); err != nil {
+			r.fail("%v", err)
+		}
+		raw = raw[:sumSize]
+	}
+	p.Sum = r.sumOf(raw, ok)
 	if r.err == nil && p.Absent() {
 		r.fail("the sum of a payload is zero")
 	}

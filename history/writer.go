@@ -3,6 +3,7 @@ package history
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -12,6 +13,10 @@ import (
 type writer struct {
 	b        []byte
 	payloads []named
+
+	change  func(field string, p Payload) (Payload, error) // nil: payloads are written as they are
+	changed bool
+	err     error // the first of change
 }
 
 // named is a payload and the name of the field that refers to it, which no other field of the event has.
@@ -93,16 +98,43 @@ func (w *writer) dur(k string, v time.Duration) {
 	}
 }
 
-// payload writes the sum; the bytes follow after the event, under the same name.
+// payload writes the sum and the encoding; the bytes follow after the event, under the same name.
 func (w *writer) payload(k string, p Payload) {
-	if p.Absent() {
+	if p.Absent() || w.err != nil {
 		return
+	}
+	if w.change != nil {
+		p = w.replaced(k, p)
 	}
 	w.key(k)
 	w.b = append(w.b, '"')
 	w.b = base64.RawURLEncoding.AppendEncode(w.b, p.Sum[:])
+	if p.Encoding != "" {
+		if err := checkEncoding(p.Encoding); err != nil {
+			panic(fmt.Sprintf("history: the payload %q: %v", k, err)) // its constructors refuse it
+		}
+		w.b = append(w.b, ' ')
+		w.b = append(w.b, p.Encoding...)
+	}
 	w.b = append(w.b, '"')
 	w.payloads = append(w.payloads, named{k, &p})
+}
+
+// replaced is what is written instead of p; p if it cannot be.
+func (w *writer) replaced(k string, p Payload) Payload {
+	q, err := w.change(k, p)
+	if err == nil && q.Absent() {
+		err = fmt.Errorf("history: the payload %q was to be replaced by none", k)
+	}
+	if err == nil && q.Encoding != "" {
+		err = checkEncoding(q.Encoding)
+	}
+	if err != nil {
+		w.err = err
+		return p
+	}
+	w.changed = w.changed || !q.same(p)
+	return q
 }
 
 func (w *writer) object(k string, fields func()) {

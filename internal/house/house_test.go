@@ -40,6 +40,7 @@ var floors = []struct{ name, imports string }{
 	{"timers", "history"},
 	{"dispatch", "history commands timers"},
 	{"lookup", "history query store"},
+	{"vault", "history"},
 	{"store/memory", "history store"},
 	{"store/pebble", "history store"},
 	{"store/storetest", "history store store/memory"},
@@ -158,6 +159,8 @@ func TestTheTableItselfGoesDown(t *testing.T) {
 	}
 	assert.False(t, mayImport("replay", "store"))
 	assert.False(t, mayImport("store", "workflow"))
+	assert.False(t, mayImport("activity", "vault"))
+	assert.False(t, mayImport("store/pebble", "vault"))
 	assert.False(t, mayImport("runtime", "workflowtest"))
 	assert.True(t, mayImport("runtime", "store/pebble"))
 	assert.True(t, mayImport("examples/order", "runtime"))

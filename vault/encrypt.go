@@ -1,0 +1,70 @@
+package vault
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/clewflow/clew/history"
+)
+
+// Encrypt encrypts with AES-256-GCM under the data key of the execution, whose name stands in the encoding. The additional
+// data is the place: what was encrypted for one cannot be opened at another. It comes last among the codecs, since what is
+// encrypted does not compress.
+func Encrypt(keys Keys) Codec { return &encryption{keys} }
+
+type encryption struct{ keys Keys }
+
+func (c *encryption) Name() string { return "aes-256-gcm" }
+
+func (c *encryption) Encode(ctx context.Context, where Where, plain []byte) ([]byte, string, error) {
+	k, err := c.keys.Current(ctx, where.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	return k.aead.Seal(nil, nil, plain, place(where, k.name)), k.name, nil
+}
+
+func (c *encryption) Decode(ctx context.Context, where Where, note string, stored []byte) ([]byte, error) {
+	k, err := c.keys.Find(ctx, note)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := k.aead.Open(nil, nil, stored, place(where, k.name))
+	if err != nil {
+		return nil, fmt.Errorf("%w: it was changed, or stored for another place", ErrDamaged)
+	}
+	return plain, nil
+}
+
+func (c *encryption) EncodeStream(ctx context.Context, id history.ID, from io.Reader) (io.Reader, string, error) {
+	k, err := c.keys.Current(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := k.sealStream(from)
+	return r, k.name, err
+}
+
+func (c *encryption) DecodeStream(ctx context.Context, note string, from io.Reader) (io.Reader, error) {
+	k, err := c.keys.Find(ctx, note)
+	if err != nil {
+		return nil, err
+	}
+	return k.openStream(from)
+}
+
+// place is the additional data of a payload.
+func place(where Where, key string) []byte {
+	b := make([]byte, 0, 160)
+	for _, text := range []string{"clew payload 1", key, where.ID.Namespace, where.ID.Workflow, where.Field, where.Encoding} {
+		b = appendText(b, text)
+	}
+	return binary.BigEndian.AppendUint64(b, where.Seq)
+}
+
+// appendText appends a text with its length in front, so that no two lists of texts are the same bytes.
+func appendText(b []byte, text string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+}
