@@ -85,13 +85,17 @@ func (all *allowed) at(fset *token.FileSet, pos token.Pos) bool {
 }
 
 // report says which allowances are wrong. One without a reason still allows, so that one mistake is told once.
-func (all *allowed) report(pass *analysis.Pass) {
+func (all *allowed) report(p *program) {
 	for _, a := range all.list {
+		why := ""
 		switch {
 		case a.reason == "":
-			pass.Reportf(a.at, "%s says no reason; write it behind: %s it is only logged", allow, allow)
+			why = allow + " says no reason; write it behind: " + allow + " it is only logged"
 		case !a.used:
-			pass.Reportf(a.at, "%s allows nothing here; remove it", allow)
+			why = allow + " allows nothing here; remove it"
+		default:
+			continue
 		}
+		p.wrong = append(p.wrong, analysis.Diagnostic{Pos: a.at, Message: why})
 	}
 }

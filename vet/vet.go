@@ -11,8 +11,11 @@
 package vet
 
 import (
+	"cmp"
+	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -41,7 +44,11 @@ func run(pass *analysis.Pass) (any, error) {
 		}
 	}
 	p.follow()
-	p.allowed.report(pass)
+	p.allowed.report(p)
+	slices.SortStableFunc(p.wrong, func(a, b analysis.Diagnostic) int { return cmp.Compare(a.Pos, b.Pos) })
+	for _, d := range p.wrong {
+		pass.Report(d)
+	}
 	return nil, nil
 }
 
@@ -66,11 +73,12 @@ type program struct {
 	allowed   *allowed
 	workflows []*body // in the order they are written
 	others    []*body // may be called by workflows
+	wrong     []analysis.Diagnostic
 }
 
 // report says that something is wrong, unless a comment allows it.
 func (p *program) report(at token.Pos, format string, args ...any) {
 	if !p.allowed.at(p.Fset, at) {
-		p.Reportf(at, format, args...)
+		p.wrong = append(p.wrong, analysis.Diagnostic{Pos: at, Message: fmt.Sprintf(format, args...)})
 	}
 }
