@@ -137,29 +137,39 @@ func (o *order) grow(to ast.Expr) {
 	}
 }
 
-// isExtreme reports whether we are where from is beyond what is at to, so that to becomes the largest or the smallest.
+// isExtreme reports whether we are where from is beyond what is at to, so that to becomes the largest or the smallest. If
+// only parts of them are compared there have to be two, the second for when the first are equal.
 func (o *order) isExtreme(to, from ast.Expr) bool {
+	found, parts := false, 0
+	compared := func(a, b ast.Expr) {
+		found = found || pair(a, b, to, from)
+		if x, y := o.root(a), o.root(b); x != nil && y != nil && x != y {
+			if t, f := o.root(to), o.root(from); x == t && y == f || x == f && y == t {
+				parts++
+			}
+		}
+	}
 	for _, g := range o.guards {
-		found := false
 		ast.Inspect(g, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.BinaryExpr:
 				switch n.Op {
 				case token.LSS, token.LEQ, token.GTR, token.GEQ:
-					found = found || pair(n.X, n.Y, to, from)
+					compared(n.X, n.Y)
 				}
-			case *ast.CallExpr: // t.After(u), a.Cmp(b) > 0
-				if s, ok := ast.Unparen(n.Fun).(*ast.SelectorExpr); ok && len(n.Args) == 1 {
-					found = found || pair(s.X, n.Args[0], to, from)
+			case *ast.CallExpr: // t.After(u), a.Cmp(b) > 0, less(a, b)
+				s, isMethod := ast.Unparen(n.Fun).(*ast.SelectorExpr)
+				switch {
+				case isMethod && len(n.Args) == 1 && s.Sel.Name != "Equal":
+					compared(s.X, n.Args[0])
+				case len(n.Args) == 2:
+					compared(n.Args[0], n.Args[1])
 				}
 			}
 			return true
 		})
-		if found {
-			return true
-		}
 	}
-	return false
+	return found || parts > 1
 }
 
 func pair(a, b, x, y ast.Expr) bool { return same(a, x) && same(b, y) || same(a, y) && same(b, x) }

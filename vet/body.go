@@ -8,7 +8,7 @@ import (
 
 // body is what a function does, as far as it matters here.
 type body struct {
-	fn    *types.Func // nil: a literal, or the value of a package variable
+	of    types.Object // the function, or the package variable that holds it; nil: a literal
 	deeds []deed
 	calls []call
 }
@@ -20,10 +20,10 @@ type deed struct {
 	why  string // it is refused, and what to write instead
 }
 
-// call is a function that is named, and so can be called, where it stands.
+// call is a function that is named, and so can be called, where it stands: a *types.Func, or a package variable.
 type call struct {
 	at token.Pos
-	fn *types.Func
+	to types.Object
 }
 
 // reader reads a body.
@@ -40,21 +40,46 @@ type reader struct {
 // readDecl reads a top-level declaration.
 func (p *program) readDecl(d ast.Decl) {
 	r := &reader{program: p, body: &body{}, scope: d, outside: p.outside(d), seen: map[*ast.Ident]bool{}, called: map[*ast.Ident]bool{}}
-	if f, ok := d.(*ast.FuncDecl); ok {
-		if f.Body == nil {
-			return
-		}
-		r.body.fn, _ = p.TypesInfo.Defs[f.Name].(*types.Func)
-		r.workflow = isWorkflowCode(p.TypesInfo.Defs[f.Name].Type())
-		r.read(f.Body)
-	} else {
-		r.read(d)
+	f, ok := d.(*ast.FuncDecl)
+	if !ok {
+		r.readVariables(d)
+		return
 	}
+	if f.Body == nil {
+		return
+	}
+	r.body.of = p.TypesInfo.Defs[f.Name]
+	r.workflow = isWorkflowCode(r.body.of.Type())
+	r.read(f.Body)
 	if r.workflow {
 		p.workflows = append(p.workflows, r.body)
-	} else if r.body.fn != nil {
+	} else {
 		p.others = append(p.others, r.body)
 	}
+}
+
+// readVariables reads what package variables begin with. One that holds a function is called like one.
+func (r *reader) readVariables(d ast.Decl) {
+	ast.Inspect(d, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for i, value := range spec.Values {
+			inner := *r
+			inner.body = &body{}
+			inner.read(value)
+			_, literal := ast.Unparen(value).(*ast.FuncLit)
+			if len(spec.Names) != len(spec.Values) || !literal && identOf(value) == nil {
+				continue // what a call returns is made once
+			}
+			if v := r.TypesInfo.Defs[spec.Names[i]]; v != nil && isFunction(v.Type()) {
+				inner.body.of = v
+				r.others = append(r.others, inner.body)
+			}
+		}
+		return false
+	})
 }
 
 func (r *reader) read(n ast.Node) { ast.Inspect(n, r.visit) }
@@ -148,6 +173,8 @@ func (r *reader) name(id *ast.Ident, at token.Pos) {
 		}
 		if why := forbidden(o); why != "" {
 			r.found(at, titleIn(r.Pkg, o), why)
+		} else if isFunction(o.Type()) && !isWorkflowCode(o.Type()) {
+			r.body.calls = append(r.body.calls, call{at, o})
 		}
 	}
 }

@@ -22,7 +22,13 @@ func (r *reader) ranges(n *ast.RangeStmt) {
 	}
 }
 
-func sortedKeys(m ast.Expr) string { return "slices.Sorted(maps.Keys(" + types.ExprString(m) + "))" }
+// sortedKeys is what to range over instead of m.
+func sortedKeys(m ast.Expr) string {
+	if _, isLiteral := ast.Unparen(m).(*ast.CompositeLit); isLiteral {
+		return "a slice"
+	}
+	return "slices.Sorted(maps.Keys(" + types.ExprString(m) + "))"
+}
 
 // disordered is the map whose order e has, when ranged over: e itself, or that of maps.Keys(m) and the like; nil if e has
 // an order of its own.

@@ -21,21 +21,21 @@ func (b *Breach) String() string { return strings.Join(b.Path, " → ") }
 // follow finds out which functions reach what is refused, tells the packages that import this one, and reports the
 // workflows that do. The shortest path is told.
 func (p *program) follow() {
-	breaches := map[*types.Func]*Breach{}
+	breaches := map[types.Object]*Breach{}
 	for _, b := range p.others {
 		for _, d := range b.deeds {
-			if !p.allowed.at(p.Fset, d.at) && breaches[b.fn] == nil {
-				breaches[b.fn] = &Breach{[]string{d.what}, d.why}
+			if !p.allowed.at(p.Fset, d.at) && breaches[b.of] == nil {
+				breaches[b.of] = &Breach{[]string{d.what}, d.why}
 			}
 		}
 	}
 	for spread := true; spread; {
 		spread = false
-		next := map[*types.Func]*Breach{}
+		next := map[types.Object]*Breach{}
 		for _, b := range p.others {
-			if breaches[b.fn] == nil {
+			if breaches[b.of] == nil {
 				if found := p.through(b, breaches); found != nil {
-					next[b.fn], spread = found, true
+					next[b.of], spread = found, true
 				}
 			}
 		}
@@ -45,8 +45,8 @@ func (p *program) follow() {
 	}
 	for _, b := range p.others {
 		p.through(b, breaches) // once more for all, so that the comments are found that allow a call
-		if found := breaches[b.fn]; found != nil {
-			p.ExportObjectFact(b.fn, found)
+		if found := breaches[b.of]; found != nil {
+			p.ExportObjectFact(b.of, found)
 		}
 	}
 	for _, b := range p.workflows {
@@ -55,17 +55,17 @@ func (p *program) follow() {
 }
 
 // through is the breach that a body reaches by its first call of a function that has one.
-func (p *program) through(b *body, breaches map[*types.Func]*Breach) (first *Breach) {
+func (p *program) through(b *body, breaches map[types.Object]*Breach) (first *Breach) {
 	for _, c := range b.calls {
-		if found := p.breach(c.fn, breaches); found != nil && !p.allowed.at(p.Fset, c.at) && first == nil {
-			first = &Breach{append([]string{titleIn(p.Pkg, c.fn)}, found.Path...), found.Why}
+		if found := p.breach(c.to, breaches); found != nil && !p.allowed.at(p.Fset, c.at) && first == nil {
+			first = &Breach{append([]string{titleIn(p.Pkg, c.to)}, found.Path...), found.Why}
 		}
 	}
 	return first
 }
 
 // breach is that of a function of this package or of another.
-func (p *program) breach(fn *types.Func, breaches map[*types.Func]*Breach) *Breach {
+func (p *program) breach(fn types.Object, breaches map[types.Object]*Breach) *Breach {
 	if fn.Pkg() == p.Pkg {
 		return breaches[fn]
 	}
@@ -77,15 +77,15 @@ func (p *program) breach(fn *types.Func, breaches map[*types.Func]*Breach) *Brea
 }
 
 // judge reports what a workflow does, and what it reaches.
-func (p *program) judge(b *body, breaches map[*types.Func]*Breach) {
+func (p *program) judge(b *body, breaches map[types.Object]*Breach) {
 	for _, d := range b.deeds {
 		p.report(d.at, "%s %s", d.what, d.why)
 	}
 	told := map[token.Pos]bool{}
 	for _, c := range b.calls {
-		if found := p.breach(c.fn, breaches); found != nil && !told[c.at] {
+		if found := p.breach(c.to, breaches); found != nil && !told[c.at] {
 			told[c.at] = true
-			p.report(c.at, "%s → %s %s", titleIn(p.Pkg, c.fn), found, found.Why)
+			p.report(c.at, "%s → %s %s", titleIn(p.Pkg, c.to), found, found.Why)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // Goroutines and channels of the language: the scheduler decides who runs and what is ready, and no history knows.
 const (
 	goroutine = "runs when the scheduler likes; use workflow.Go"
-	channel   = "waits for what no history knows; use workflow.NewChannel"
+	channel   = "is in no history, and can block all coroutines of the run; use workflow.NewChannel"
 	choosing  = "takes by chance what is ready; use workflow.Select"
 )
 

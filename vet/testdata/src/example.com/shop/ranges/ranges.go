@@ -67,6 +67,15 @@ func Refused(ctx workflow.Context, m map[string]*account, rng *rand.Rand) ([]str
 			best, leader = a.balance, who
 		}
 	}
+	var oldest *account
+	for _, a := range m { // want `the last one decides what oldest is`
+		if oldest == nil || a.opened.Before(oldest.opened) {
+			oldest = a
+		}
+	}
+	for name := range map[string]int{"a": 1} { // want `range over a slice, or sort`
+		b.WriteString(name)
+	}
 	n := 0
 	for who := range m { // want `the loop ends before it has seen all`
 		n += len(who)
@@ -189,6 +198,21 @@ func Fine(ctx workflow.Context, m map[string]*account, wanted string) (names []s
 	for _, g := range groups {
 		sort.Strings(g)
 	}
+	best, leader := 0, ""
+	for who, a := range m {
+		if a.balance > best || a.balance == best && who < leader {
+			best, leader = a.balance, who
+		}
+	}
+	var oldest, first *account
+	for _, a := range m {
+		if oldest == nil || a.opened.Before(oldest.opened) || a.opened.Equal(oldest.opened) && a.name < oldest.name {
+			oldest = a
+		}
+		if first == nil || before(a, first) {
+			first = a
+		}
+	}
 	for range m {
 		n++
 	}
@@ -259,6 +283,8 @@ func Fine(ctx workflow.Context, m map[string]*account, wanted string) (names []s
 	_, _, _, _, _, _ = any, all, found, n, more, wait
 	return keys, nil
 }
+
+func before(a, b *account) bool { return a.name < b.name }
 
 type report struct{ names []string }
 

@@ -16,12 +16,16 @@ func W(ctx workflow.Context, clock tools.Clock, any interface{ Now() time.Time }
 	_ = tools.Generic(1)   // want `^tools.Generic → time.Sleep `
 	_ = tools.Generic[int] // want `^tools.Generic → time.Sleep `
 	_ = tools.Even(3)      // want `^tools.Even → Odd → time.Sleep `
-	near()                 // want `^near → tools.F → g → time.Now `
-	(&desk{}).look()       // want `^desk.look → near → tools.F → g → time.Now `
-	_ = tools.Pure(1)      //
-	_ = tools.Allowed()    //
-	tools.Paused(ctx)      // is told where it is written
-	_ = any.Now()          // nobody knows which
+	_ = tools.Today()      // want `^tools.Today → time.Now reads`
+	_ = now()              // want `^now → g → time.Now `
+	_ = pure()
+	_ = made()
+	near()              // want `^near → tools.F → g → time.Now `
+	(&desk{}).look()    // want `^desk.look → near → tools.F → g → time.Now `
+	_ = tools.Pure(1)   //
+	_ = tools.Allowed() //
+	tools.Paused(ctx)   // is told where it is written
+	_ = any.Now()       // nobody knows which
 	_, _ = workflow.Step(ctx, "fetch", tools.Fetch)
 	fetch := tools.Fetch // handed on, by another way
 	_, _ = workflow.Step(ctx, "fetch", fetch)
@@ -30,6 +34,16 @@ func W(ctx workflow.Context, clock tools.Clock, any interface{ Now() time.Time }
 	tools.Twice()                            // want `^tools.Twice → time.Sleep `
 	return again(3), nil
 }
+
+var (
+	now  = func() time.Time { return g() } // want now:`g → time.Now`
+	pure = func() int { return 1 }
+	made = maker(g())
+)
+
+func maker(at time.Time) func() time.Time { return func() time.Time { return at } }
+
+func g() time.Time { return time.Now() } // want g:`time.Now`
 
 func near() { _ = tools.F() } // want near:`tools.F → g → time.Now`
 

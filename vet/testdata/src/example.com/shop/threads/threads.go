@@ -17,7 +17,7 @@ type shelf struct {
 
 func Work(ctx workflow.Context, s *shelf) {
 	go func() {}()         // want `^a go statement runs when the scheduler likes; use workflow.Go$`
-	c := make(chan int, 1) // want `^making a channel waits for what no history knows; use workflow.NewChannel$`
+	c := make(chan int, 1) // want `^making a channel is in no history, .*; use workflow.NewChannel$`
 	c <- 1                 // want `^sending to a channel `
 	v, ok := <-c           // want `^receiving from a channel `
 	_, _ = v, ok           //

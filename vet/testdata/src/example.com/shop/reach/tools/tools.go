@@ -21,6 +21,9 @@ func Generic[T any](v T) T { // want Generic:`time.Sleep`
 	return v
 }
 
+// Today is the clock, until a test sets another.
+var Today = time.Now // want Today:`time.Now`
+
 func Pure(n int) int { return n + 1 }
 
 func Allowed() time.Time {
