@@ -85,7 +85,7 @@ wait or how they ended, exports them, and verifies that nothing was changed. It 
 
 The store is a directory. If a process has it open, that process is asked, through the socket clew.sock
 in the directory; else the directory is opened. While clew has it open nobody else can, so a process
-that starts meanwhile may have to try again.
+that starts meanwhile may have to try again. vet reads code, and bench makes a store of its own.
 
 The exit status is 0 for success, 1 for an error or something bad that was found, 2 for wrong use.`,
 		Example: `  clew ls --status open --since 1h
