@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 )
 
 // assign judges an assignment in a loop over a map.
@@ -34,21 +35,8 @@ func (o *order) set(to ast.Expr, tok token.Token, from ast.Expr) string {
 	if from == nil {
 		return o.last(to)
 	}
-	if c, ok := ast.Unparen(from).(*ast.CallExpr); ok {
-		switch name := o.builtin(c); {
-		case name == "append" && same(c.Args[0], to):
-			return o.collect(to)
-		case (name == "min" || name == "max") && (same(c.Args[0], to) || same(c.Args[1], to)):
-			return ""
-		}
-	}
-	if b, ok := ast.Unparen(from).(*ast.BinaryExpr); ok && (same(b.X, to) || same(b.Y, to)) {
-		switch b.Op {
-		case token.LAND, token.LOR:
-			return ""
-		case token.ADD, token.MUL, token.AND, token.OR, token.XOR:
-			return o.add(to)
-		}
+	if why, ok := o.more(to, from); ok {
+		return why
 	}
 	if _, ok := ast.Unparen(to).(*ast.IndexExpr); ok {
 		o.grow(to)
@@ -67,6 +55,30 @@ func (o *order) set(to ast.Expr, tok token.Token, from ast.Expr) string {
 	}
 	o.fixed[at] = text
 	return ""
+}
+
+// more judges what is made of what is there already; ok is false if from is something else.
+func (o *order) more(to, from ast.Expr) (why string, ok bool) {
+	switch from := ast.Unparen(from).(type) {
+	case *ast.CallExpr:
+		switch name := o.builtin(from); {
+		case name == "append" && same(from.Args[0], to):
+			return o.collect(to), true
+		case (name == "min" || name == "max") && slices.ContainsFunc(from.Args, func(e ast.Expr) bool { return same(e, to) }):
+			return "", true
+		}
+	case *ast.BinaryExpr:
+		if !same(from.X, to) && !same(from.Y, to) {
+			return "", false
+		}
+		switch from.Op {
+		case token.LAND, token.LOR:
+			return "", true
+		case token.ADD, token.MUL, token.AND, token.OR, token.XOR:
+			return o.add(to), true
+		}
+	}
+	return "", false
 }
 
 func (o *order) last(to ast.Expr) string {

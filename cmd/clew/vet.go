@@ -30,11 +30,6 @@ What is meant to be as it is can be allowed, by a comment at the end of the line
 The same as "go vet -vettool=$(which clew) [PACKAGES]", which also has the flags of go vet.`,
 		Example: "  clew vet ./...\n  go vet -vettool=$(which clew) -json ./...",
 		RunE: func(cmd *cobra.Command, packages []string) error {
-			for _, p := range packages {
-				if strings.HasPrefix(p, "-") {
-					return &usageError{fmt.Errorf("%q is no package", p), cmd}
-				}
-			}
 			self, err := os.Executable()
 			if err != nil {
 				return fmt.Errorf("finding this program, to be the tool of go vet: %w", err)

@@ -60,6 +60,9 @@ func TestVetFindsWhatWorkflowCodeMustNotDo(t *testing.T) {
 	assert.Equal(t, failed, code)
 	assert.Empty(t, stdout)
 	golden(t, "vet-shop", filepath.ToSlash(found))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "vet.md"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), filepath.ToSlash(found))
 
 	code, _, same := in(t, dir, "go", "vet", "-vettool="+clew, "./shop/...")
 	assert.Equal(t, failed, code)
@@ -91,7 +94,7 @@ func TestVetNeedsTheGoCommand(t *testing.T) {
 }
 
 func TestTheGoCommandIsKnownByWhatItAsks(t *testing.T) {
-	for _, args := range []string{"-V=full", "-flags", "/tmp/b001/vet.cfg", "-json -clew /tmp/b001/vet.cfg"} {
+	for _, args := range []string{"-V=full", "-flags", "b001/vet.cfg", "-json -clew b001/vet.cfg"} {
 		assert.True(t, isVetTool(strings.Fields(args)), args)
 	}
 	for _, args := range []string{"", "vet ./...", "vet x.cfg", "show -flags", "show order.cfg", "--help", "ls --status open", "export order-1 -o x.cfg"} {
