@@ -1,5 +1,6 @@
 // Command clew reads the store of a clew runtime: it lists executions, shows their histories, says why they wait or how
-// they ended, exports them, and verifies that nothing was changed. See "clew help".
+// they ended, exports them, and verifies that nothing was changed. It also finds what workflow code must not do. See "clew
+// help".
 package main
 
 import (
@@ -17,6 +18,9 @@ import (
 )
 
 func main() {
+	if isVetTool(os.Args[1:]) {
+		beVetTool()
+	}
 	signal.Ignore(syscall.SIGPIPE) // a reader that has seen enough is met as an error of writing, and the store is closed
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
@@ -81,7 +85,7 @@ wait or how they ended, exports them, and verifies that nothing was changed. It 
 
 The store is a directory. If a process has it open, that process is asked, through the socket clew.sock
 in the directory; else the directory is opened. While clew has it open nobody else can, so a process
-that starts meanwhile may have to try again.
+that starts meanwhile may have to try again. vet reads code, and bench makes a store of its own.
 
 The exit status is 0 for success, 1 for an error or something bad that was found, 2 for wrong use.`,
 		Example: `  clew ls --status open --since 1h
@@ -107,7 +111,7 @@ The exit status is 0 for success, 1 for an error or something bad that was found
 	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "directory of the store; default: $CLEW_STORE, else clew.data")
 	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), benchCommand(), version()} {
+	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), vetCommand(), benchCommand(), version()} {
 		cmd.AddCommand(c)
 	}
 	for _, c := range append(cmd.Commands(), cmd) {

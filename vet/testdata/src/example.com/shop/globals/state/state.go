@@ -1,0 +1,4 @@
+// Package state has a variable.
+package state
+
+var Open bool
