@@ -314,7 +314,11 @@ func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payloa
 		if err != nil {
 			return history.Payload{}, err
 		}
-		if e, ok := record.Entry.Event.(*history.ActivityScheduled); ok && e.Step == h.Step {
+		open, err := r.unwrap(ctx, h.ID, record.Entry)
+		if err != nil {
+			return history.Payload{}, err
+		}
+		if e, ok := open.Event.(*history.ActivityScheduled); ok && e.Step == h.Step {
 			return e.Input, nil
 		}
 		break
@@ -380,6 +384,7 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 		},
 		Checkpoint: h.Checkpoint,
 		Token:      func() string { return r.token(h) },
+		Files:      r.vault.Files(h.ID),
 	}
 }
 

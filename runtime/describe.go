@@ -123,7 +123,7 @@ func (d *Description) inHand(f commands.Attempt) {
 	}
 }
 
-// History yields the entries of an execution, over all its runs. An error ends it.
+// History yields the entries of an execution, over all its runs, with payloads open where they can be opened. An error ends it.
 func (r *Runtime) History(ctx context.Context, id string) iter.Seq2[history.Entry, error] {
 	return func(yield func(history.Entry, error) bool) {
 		if err := commands.CheckID("workflow id", id); err != nil {
@@ -133,7 +133,11 @@ func (r *Runtime) History(ctx context.Context, id string) iter.Seq2[history.Entr
 		none := true
 		for record, err := range r.log.Read(ctx, r.id(id), 1) {
 			none = false
-			if !yield(record.Entry, err) || err != nil {
+			open, closed := r.unwrap(ctx, r.id(id), record.Entry)
+			if closed != nil {
+				open = record.Entry // it says itself that it is closed
+			}
+			if !yield(open, err) || err != nil {
 				return
 			}
 		}

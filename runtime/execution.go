@@ -39,6 +39,9 @@ type memory struct {
 	retryAt time.Time       // of the next try; zero: not in this process
 
 	pending []history.Entry  // not yet appended
+	plain   []history.Entry  // the same with their payloads open; nil: they are
+	failed  error            // why what is pending cannot be appended
+	closed  error            // why payloads of the run cannot be opened; the code is not run then
 	carried []replay.Carried // what the run that is about to be continued leaves
 	ends    map[uint64]ended // of runs that were closed in what is pending, by Seq
 	guessed bool             // that there is no history, which the append will tell
@@ -171,6 +174,9 @@ func (w *runner) handle(m *memory, calls []*call) int {
 		if errors.Is(err, errGivenUp) {
 			return 0
 		}
+		if err == nil {
+			err = m.failed
+		}
 		if err == nil && len(m.pending) > 0 {
 			err = w.append(m)
 		} else if err == nil && m.guessed {
@@ -217,10 +223,16 @@ func (w *runner) forget(m *memory) {
 // act does what follows from entries that are durable now.
 func (w *runner) act(m *memory) {
 	r, x := w.x.rt, w.x
-	for i := range m.pending {
-		x.dispatch(m, &m.pending[i])
+	open := m.pending
+	if m.plain != nil {
+		open = m.plain
+	}
+	for i := range open {
+		x.dispatch(m, &open[i])
 	}
 	clear(m.pending)
+	clear(m.plain)
+	m.plain = m.plain[:0]
 	m.pending, m.ends = m.pending[:0], nil
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {

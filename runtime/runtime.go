@@ -35,6 +35,7 @@ import (
 	memorystore "github.com/clewflow/clew/store/memory"
 	"github.com/clewflow/clew/store/pebble"
 	"github.com/clewflow/clew/timers"
+	"github.com/clewflow/clew/vault"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -57,6 +58,10 @@ type Config struct {
 	Dice      io.Reader      // where ids and seeds come from; default: the system. Tests give a seeded one
 	Entries   int            // most entries of a run: at the limit it stalls; default 50,000
 	Budget    history.Budget // of new runs, see workflow.ShouldContinueAsNew; what is zero: history.StandardBudget
+
+	// Vault says how payloads are stored. Default for a directory: those of an entry above 8 KiB are compressed, and what is then
+	// above 64 KiB goes into files; for other stores: as they are. See package vault for encryption.
+	Vault *vault.Vault
 
 	Errands func(Errand)                            // runs what executions want of each other; default: at once. Tests put them in order
 	Local   func(activity.Handler) activity.Handler // put around local steps; default: nothing. For tests
@@ -87,6 +92,8 @@ type Runtime struct {
 	inputs   map[string]string // of workflows, by their Go types
 	settings map[string]workflow.Settings
 
+	vault      *vault.Vault // nil: payloads are stored as they are
+	spare      int          // bytes of an entry below which the vault leaves it alone
 	routes     routes
 	locals     locals
 	slots      chan struct{} // of errands
@@ -298,7 +305,7 @@ const horizon = time.Hour
 
 func (r *Runtime) openStore(ctx context.Context) (err error) {
 	r.key, r.log = r.config.Key, r.config.Log
-	path := ":memory:"
+	path, blobs := ":memory:", ""
 	switch {
 	case r.log != nil:
 	case r.config.Store == "memory:":
@@ -311,13 +318,16 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 		if r.log, err = pebble.Open(dir, pebble.Options{Logger: r.logger}); err != nil {
 			return err
 		}
-		path = filepath.Join(dir, "index.sqlite")
+		path, blobs = filepath.Join(dir, "index.sqlite"), dir
 		if r.notes, err = openInHand(filepath.Join(dir, "in-hand"), r.config.Attempts); err == nil && r.key == nil {
 			r.key, err = keyIn(filepath.Join(dir, "token.key"))
 		}
 		if err != nil {
 			return errors.Join(err, r.log.Close())
 		}
+	}
+	if err := r.openVault(blobs); err != nil {
+		return errors.Join(err, r.log.Close())
 	}
 	if r.key == nil {
 		r.key = newKey()

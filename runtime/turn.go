@@ -393,9 +393,15 @@ func (w *runner) entry(m *memory, event history.Event, by history.Actor) history
 
 // push seals an entry and folds it.
 func (w *runner) push(m *memory, e history.Entry) {
-	history.Seal(m.state.Hash, &e)
+	stored, err := w.x.rt.seal(w.x.id, m.state.Hash, &e)
+	if err != nil && m.failed == nil {
+		m.failed = err // what is pending is not appended
+	}
 	m.state.Evolve(e)
-	m.pending = append(m.pending, e)
+	m.pending = append(m.pending, stored)
+	if w.x.rt.vault != nil {
+		m.plain = append(m.plain, e)
+	}
 	if m.state.Open() {
 		w.warn(m)
 		return

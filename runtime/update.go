@@ -150,18 +150,25 @@ func (r *Runtime) answeredBefore(ctx context.Context, id history.ID, update stri
 		if err != nil {
 			return history.Payload{}, err
 		}
-		switch e := record.Entry.Event.(type) {
-		case *history.UpdateCompleted:
-			if e.Update == update {
-				return answerOf(e)
+		if answersUpdate(record.Entry.Event, update) {
+			e, err := r.unwrap(ctx, id, record.Entry)
+			if err != nil {
+				return history.Payload{}, err
 			}
-		case *history.UpdateFailed:
-			if e.Update == update {
-				return answerOf(e)
-			}
+			return answerOf(e.Event)
 		}
 	}
 	return history.Payload{}, fmt.Errorf("%w: update %s of %s", ErrRunClosed, update, id.Workflow)
+}
+
+func answersUpdate(e history.Event, update string) bool {
+	switch e := e.(type) {
+	case *history.UpdateCompleted:
+		return e.Update == update
+	case *history.UpdateFailed:
+		return e.Update == update
+	}
+	return false
 }
 
 // Published is the view of itself that an execution published last, see workflow.Publish; ok is false if there is none that a T

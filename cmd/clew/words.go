@@ -181,6 +181,9 @@ func (t *teller) payload(p history.Payload) string {
 	case p.Redacted():
 		return ": (redacted)"
 	}
+	if p.Closed() {
+		return ": closed (" + p.Encoding + ")"
+	}
 	return ": " + t.text(string(p.Data))
 }
 
