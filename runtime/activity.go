@@ -126,6 +126,7 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 	return dispatch.Attempt{
 		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Local: a.Local, Number: a.Attempt, Serial: a.Serial,
 		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
+		Headers: s.Run.Headers,
 	}
 }
 
@@ -370,11 +371,13 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 	if !h.LastFailure.Absent() {
 		last = activity.Recall(history.ReadFailure(h.LastFailure))
 	}
+	var headers map[string]string
+	_ = h.Headers.Decode(&headers) // what cannot be read is not there; the work does not depend on it
 	return &activity.Hand{
 		Attempt: activity.Attempt{
 			Namespace: h.ID.Namespace, Execution: h.ID.Workflow, Run: h.Run, Workflow: h.Workflow, Step: uint64(h.Step), Activity: h.Activity,
 			Queue: h.Queue, Number: h.Number, Scheduled: h.Scheduled, Started: h.Started, Deadline: h.Deadline(), LastFailure: last,
-			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step),
+			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step), Headers: headers,
 		},
 		Beat: func(checkpoint history.Payload) error {
 			if h.Beat(checkpoint, r.now()) {

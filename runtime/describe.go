@@ -34,6 +34,14 @@ type Description struct {
 	Bytes           int               `json:"bytes"`
 	CancelRequested bool              `json:"cancel_requested,omitempty"`
 	Stalled         string            `json:"stalled,omitempty"`
+	Parent          string            `json:"parent,omitempty"`
+	Root            string            `json:"root,omitempty"`
+	Route           string            `json:"route,omitempty"` // why it is of this version; empty: it was the newest
+	Attributes      map[string]any    `json:"attributes,omitempty"`
+	Memo            map[string]any    `json:"memo,omitempty"`
+	Headers         map[string]string `json:"headers,omitempty"`
+	Children        []PendingChild    `json:"children,omitempty"`
+	Updates         []string          `json:"updates,omitempty"` // ids of those that are accepted and not answered
 	Activities      []PendingActivity `json:"activities,omitempty"`
 	Timers          []PendingTimer    `json:"timers,omitempty"`
 	Waiting         []history.Reason  `json:"waiting,omitempty"`
@@ -53,6 +61,16 @@ type PendingActivity struct {
 	NextAttempt   time.Time       `json:"next_attempt,omitzero"`
 	Outside       bool            `json:"outside,omitempty"` // waits to be completed by its token
 	LastFailure   string          `json:"last_failure,omitempty"`
+}
+
+// PendingChild is a child that has not ended.
+type PendingChild struct {
+	Step            uint64    `json:"step"`
+	ID              string    `json:"id"`
+	Type            string    `json:"type"`
+	Asked           time.Time `json:"asked"`
+	Started         bool      `json:"started"`
+	CancelRequested bool      `json:"cancel_requested,omitempty"`
 }
 
 // PendingTimer is a timer that has neither fired nor been stopped.
@@ -104,11 +122,30 @@ func describe(id history.ID, s *history.State) Description {
 		d.Activities = append(d.Activities, p)
 	}
 	slices.SortFunc(d.Activities, func(a, b PendingActivity) int { return cmp.Compare(a.Step, b.Step) })
+	d.relations(s)
 	for step, due := range s.Timers {
 		d.Timers = append(d.Timers, PendingTimer{uint64(step), due})
 	}
 	slices.SortFunc(d.Timers, func(a, b PendingTimer) int { return cmp.Compare(a.Step, b.Step) })
 	return d
+}
+
+// relations adds what a run has to do with others, and what it says of itself. What cannot be read is left out.
+func (d *Description) relations(s *history.State) {
+	d.Parent, d.Root, d.Route = s.Run.Parent.ID, s.Run.Root, s.Run.Route
+	_ = s.Run.Memo.Decode(&d.Memo)
+	_ = s.Run.Headers.Decode(&d.Headers)
+	if len(s.Attributes) > 0 {
+		d.Attributes = query.AttributesOf(s.Attributes)
+	}
+	for _, step := range sorted(s.Children) {
+		c := s.Children[step]
+		d.Children = append(d.Children, PendingChild{uint64(step), c.ID, c.Type, c.Asked, c.Chain != "", c.CancelRequested})
+	}
+	for id := range s.Updates {
+		d.Updates = append(d.Updates, id)
+	}
+	slices.Sort(d.Updates)
 }
 
 // inHand adds what only those know who have an attempt in hand.
