@@ -24,79 +24,6 @@ var (
 	errShutdown         = errors.New("clew: the process shuts down; the attempt is made again elsewhere")
 )
 
-// dispatch does what an entry says is to be done, and tells those who wait for it.
-func (x *execution) dispatch(m *memory, e *history.Entry) {
-	s, q, now := m.state, x.rt.queue, x.rt.now()
-	if e.Seq < s.Run.Began && !closes(e.Event) && !answers(e.Event) {
-		return // of a run that was closed in the same append: what it had asked for is over
-	}
-	switch v := e.Event.(type) {
-	case *history.ActivityScheduled:
-		if a := s.Activities[v.Step]; a != nil && a.Seq == e.Seq && x.ready(m, a) {
-			q.Offer(x.attempt(s, a, v.Input), now, now)
-		}
-	case *history.AttemptFailed:
-		x.offer(s, v.Step, now)
-	case *history.AttemptLost:
-		x.offer(s, v.Step, now)
-	case *history.AttemptStarted:
-		if a := s.Activities[v.Step]; a != nil && v.Pending {
-			q.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
-		}
-	case *history.AttemptOverdue:
-		q.Unlimit(x.key(v.Step))
-	case *history.ActivityCancelRequested:
-		x.cancelActivity(s, v.Step)
-	case *history.ActivityTimedOut:
-		x.settle(v.Step, fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
-	case *history.ActivityCompleted:
-		x.settle(v.Step, errSettledElsewhere)
-	case *history.ActivityFailed:
-		x.settle(v.Step, errSettledElsewhere)
-	case *history.ActivityCancelled:
-		x.settle(v.Step, activity.ErrCancelled)
-	case *history.UpdateCompleted:
-		x.rt.results.tell(awaited{x.id, v.Update})
-	case *history.UpdateFailed:
-		x.rt.results.tell(awaited{x.id, v.Update})
-	default:
-		x.dispatchToOthers(m, e)
-	}
-}
-
-// dispatchToOthers is dispatch for what concerns other executions, and for the end of a run.
-func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
-	if !closes(e.Event) {
-		x.children(m.state, e)
-		x.sends(m.state, e)
-		return
-	}
-	x.rt.queue.SettleAll(x.id, errRunClosed)
-	x.rt.locals.forget(x.id)
-	x.rt.results.tellAll(x.id)
-	if end, ok := m.ends[e.Seq]; ok && end.Status != history.StatusContinued {
-		x.closed(end)
-	}
-}
-
-// closes reports whether an event ends a run.
-func closes(e history.Event) bool {
-	switch e.(type) {
-	case *history.Completed, *history.Failed, *history.Cancelled, *history.Continued, *history.Terminated, *history.TimedOut:
-		return true
-	}
-	return false
-}
-
-// answers reports whether an event answers an update.
-func answers(e history.Event) bool {
-	switch e.(type) {
-	case *history.UpdateCompleted, *history.UpdateFailed:
-		return true
-	}
-	return false
-}
-
 func (x *execution) settle(step history.Step, cause error) {
 	x.rt.queue.Settle(x.key(step), cause)
 	x.rt.locals.drop(x.key(step))
@@ -350,6 +277,9 @@ func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Pa
 			result, err = history.Payload{}, &activity.PanicError{Message: fmt.Sprint(v), Stack: string(debug.Stack())}
 		}
 	}()
+	if len(r.config.Interceptors) > 0 {
+		handler = r.around(handler)
+	}
 	result, err = handler(activity.WithHand(attemptContext{ctx, h.Deadline()}, r.hand(ctx, h)), h.Input)
 	if err == nil && result.Size() > r.config.Payload {
 		err = activity.NonRetryable(fmt.Errorf("the result: %w: %d bytes, the limit is %d", ErrTooLarge, result.Size(), r.config.Payload))

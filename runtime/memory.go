@@ -268,6 +268,9 @@ func (w *runner) observed(m *memory, err error) error {
 		m.stall = err
 		return nil
 	}
+	if done, failed := w.unfit(m, err); done || failed != nil {
+		return failed
+	}
 	m.stall = err
 	if p := (*poisoned)(nil); errors.As(err, &p) {
 		return w.noteStall(m, err)

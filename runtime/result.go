@@ -172,10 +172,15 @@ func (r *Runtime) endOf(ctx context.Context, id history.ID, run string) (ended, 
 			}
 		}
 		s.Evolve(e)
-		if of := s.Run.Chain == run || s.Run.ID == run; of && !s.Open() {
+		switch chain := s.Run.Chain == run; {
+		case !chain && s.Run.ID != run:
+			if last != nil {
+				return *last, nil // of what follows is another chain
+			}
+		case !s.Open():
 			last = &ended{s.Status, s.Run, s.Outcome}
-			if s.Status != history.StatusContinued || s.Run.ID == run && s.Run.Chain != run {
-				break
+			if !chain {
+				return *last, nil
 			}
 		}
 	}

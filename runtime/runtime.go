@@ -63,6 +63,8 @@ type Config struct {
 	// above 64 KiB goes into files; for other stores: as they are. See package vault for encryption.
 	Vault *vault.Vault
 
+	Interceptors []Interceptor
+
 	Errands func(Errand)                            // runs what executions want of each other; default: at once. Tests put them in order
 	Local   func(activity.Handler) activity.Handler // put around local steps; default: nothing. For tests
 }
@@ -85,12 +87,13 @@ type Runtime struct {
 	build   string
 	started time.Time
 
-	codes    map[string]map[int]workflow.Code
-	handlers map[string]activity.Handler
-	broken   sync.Map          // ids of executions on which something could not be read or recorded, to be taken up again
-	missing  sync.Map          // names of activities that were asked for and are not here
-	inputs   map[string]string // of workflows, by their Go types
-	settings map[string]workflow.Settings
+	codes      map[string]map[int]workflow.Code
+	onMismatch map[string]map[int]workflow.Mismatch
+	handlers   map[string]activity.Handler
+	broken     sync.Map          // ids of executions on which something could not be read or recorded, to be taken up again
+	missing    sync.Map          // names of activities that were asked for and are not here
+	inputs     map[string]string // of workflows, by their Go types
+	settings   map[string]workflow.Settings
 
 	vault      *vault.Vault // nil: payloads are stored as they are
 	spare      int          // bytes of an entry below which the vault leaves it alone
@@ -231,6 +234,7 @@ func buildOf() string {
 // register sorts definitions by what they are.
 func (r *Runtime) register(definitions []workflow.Definition) error {
 	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
+	r.onMismatch = map[string]map[int]workflow.Mismatch{}
 	r.settings, r.inputs = map[string]workflow.Settings{}, map[string]string{}
 	declared := map[string]bool{}
 	var errs []error
@@ -274,6 +278,10 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 			r.codes[b.Name] = versions
 		}
 		versions[b.Settings.Version] = b.Code
+		if r.onMismatch[b.Name] == nil {
+			r.onMismatch[b.Name] = map[int]workflow.Mismatch{}
+		}
+		r.onMismatch[b.Name][b.Settings.Version] = b.Settings.OnMismatch
 		r.inputs[b.Name] = b.In
 		if b.Settings.Version >= r.settings[b.Name].Version {
 			r.settings[b.Name] = b.Settings

@@ -58,7 +58,7 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 		_, err := r.do(ctx, r.id(asked.ID), &call{
 			command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
 		})
-		if errors.Is(err, ErrNotFound) && r.starting(ctx, id, asked.ID) {
+		if errors.Is(err, ErrNotFound) && r.awaitsStart(ctx, id, asked.ID) {
 			return nil // it is sent when that child has started
 		}
 		reason, refused := "", false
@@ -75,8 +75,8 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 	})
 }
 
-// starting reports whether an id is that of a child which its parent does not know to have started.
-func (r *Runtime) starting(ctx context.Context, parent history.ID, id string) (waits bool) {
+// awaitsStart reports whether an id is that of a child which its parent does not know to have started.
+func (r *Runtime) awaitsStart(ctx context.Context, parent history.ID, id string) (waits bool) {
 	_, err := r.do(ctx, parent, &call{look: func(m *memory) error {
 		for _, c := range m.state.Children {
 			waits = waits || c.ID == id && c.Chain == ""

@@ -308,9 +308,14 @@ func (w *runner) tell(m *memory, e *history.Entry) error {
 	if _, begins := e.Event.(*history.Started); begins {
 		bytes = 0 // what was before is another run's
 	}
+	end := func() {}
+	if len(w.x.rt.config.Interceptors) > 0 {
+		end = w.telling(m, e)
+	}
 	w.x.turn.Store(w.x.rt.tick.Load())
 	err := m.machine.Observe(e, bytes)
 	w.x.turn.Store(0)
+	end()
 	if w.givenUp() {
 		return errGivenUp
 	}
