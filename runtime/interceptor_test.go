@@ -25,8 +25,12 @@ func TestInterceptorsSeeWhatHappens(t *testing.T) {
 		defer mu.Unlock()
 		seen = append(seen, fmt.Sprintf(format, args...))
 	}
-	who := activity.Define("who", func(ctx context.Context, _ workflow.None) (string, error) { return activity.Info(ctx).Headers["user"], nil })
-	child := workflow.Define("child", func(ctx workflow.Context, _ workflow.None) (string, error) { return workflow.Do(ctx, who, workflow.None{}) })
+	who := activity.Define("who", func(ctx context.Context, _ workflow.None) (string, error) {
+		return activity.Info(ctx).Headers["user"], nil
+	})
+	child := workflow.Define("child", func(ctx workflow.Context, _ workflow.None) (string, error) {
+		return workflow.Do(ctx, who, workflow.None{})
+	})
 	parent := workflow.Define("parent", func(ctx workflow.Context, _ workflow.None) (string, error) {
 		if _, err := number.Receive(ctx); err != nil {
 			return "", err
