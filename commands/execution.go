@@ -60,7 +60,7 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	}
 	var events []history.Event
 	switch {
-	case c.isChild() && s.Run.Parent == c.Parent:
+	case c.isChild() && s.Status != 0 && s.Run.Parent == c.Parent:
 		return nothing() // it was started before
 	case s.Open() && c.IfRunning == Refuse:
 		return nil, fmt.Errorf("%w as run %s; wait for it, or start with IfRunning(UseExisting) or IfRunning(TerminateExisting)", ErrAlreadyRunning, s.Run.ID)

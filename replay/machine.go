@@ -131,7 +131,7 @@ func remember(c Config, run []history.Entry) (*Machine, error) {
 func New(c Config) *Machine {
 	return &Machine{
 		config: c, group: coro.Group{Pool: c.Pool}, live: true,
-		open: map[history.Step]*open{}, ending: map[history.Step]*workflow.Pending{}, inboxes: map[string]*workflow.Inbox{},
+		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
 	}
 }
 
@@ -369,6 +369,9 @@ func (m *Machine) conclude(e history.Event) {
 		m.over(e.Step)
 	case *history.ChildCancelRequested:
 		if o := m.open[e.Step]; o != nil {
+			if m.ending == nil {
+				m.ending = map[history.Step]*workflow.Pending{}
+			}
 			m.ending[e.Step] = o.p
 		}
 		m.givenUp(e.Step)

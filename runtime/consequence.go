@@ -57,8 +57,10 @@ func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
 	x.rt.queue.SettleAll(x.id, errRunClosed)
 	x.rt.locals.forget(x.id)
 	x.rt.results.tellAll(x.id)
-	if end, ok := m.ends[e.Seq]; ok && end.Status != history.StatusContinued {
-		x.closed(end)
+	for _, end := range m.ends {
+		if end.seq == e.Seq && end.Status != history.StatusContinued {
+			x.closed(end.ended)
+		}
 	}
 }
 

@@ -43,9 +43,15 @@ type memory struct {
 	failed  error            // why what is pending cannot be appended
 	closed  error            // why payloads of the run cannot be opened; the code is not run then
 	carried []replay.Carried // what the run that is about to be continued leaves
-	ends    map[uint64]ended // of runs that were closed in what is pending, by Seq
+	ends    []end            // of runs that others wait for, in what is pending
 	guessed bool             // that there is no history, which the append will tell
 	began   uint64           // Seq of the Started of the run that was open before what is pending
+}
+
+// end is the end of a run and the Seq of the entry that closed it.
+type end struct {
+	seq uint64
+	ended
 }
 
 // A call is a command or a look, and the answer to it.
@@ -231,9 +237,7 @@ func (w *runner) act(m *memory) {
 		x.dispatch(m, &open[i])
 	}
 	clear(m.pending)
-	clear(m.plain)
-	m.plain = m.plain[:0]
-	m.pending, m.ends = m.pending[:0], nil
+	m.pending, m.plain, m.ends = m.pending[:0], nil, nil
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt

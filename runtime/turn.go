@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -403,8 +404,11 @@ func (w *runner) push(m *memory, e history.Entry) {
 		m.failed = err // what is pending is not appended
 	}
 	m.state.Evolve(e)
+	if stored.Event != e.Event && m.plain == nil {
+		m.plain = slices.Clone(m.pending)
+	}
 	m.pending = append(m.pending, stored)
-	if w.x.rt.vault != nil {
+	if m.plain != nil {
 		m.plain = append(m.plain, e)
 	}
 	if m.state.Open() {
@@ -412,10 +416,9 @@ func (w *runner) push(m *memory, e history.Entry) {
 		return
 	}
 	w.x.rt.executions.heal(w.x.id)
-	if m.ends == nil {
-		m.ends = map[uint64]ended{}
+	if m.state.Run.Parent.ID != "" || m.state.Run.HadChildren {
+		m.ends = append(m.ends, end{e.Seq, ended{m.state.Status, m.state.Run, m.state.Outcome}})
 	}
-	m.ends[e.Seq] = ended{m.state.Status, m.state.Run, m.state.Outcome}
 	if m.machine != nil {
 		m.machine.Stop()
 		m.machine = nil
