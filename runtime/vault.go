@@ -24,6 +24,12 @@ const large = 8 << 10
 // files beside the log.
 func (r *Runtime) openVault(dir string) error {
 	r.vault = r.config.Vault
+	if r.vault != nil && r.vault.Limit() < r.config.Payload {
+		return &commands.Invalid{
+			Field: "Config.Vault", Value: fmt.Sprintf("a vault that opens at most %d bytes", r.vault.Limit()),
+			Want: fmt.Sprintf("vault.Options.Limit of at least Config.Payload, which is %d: else what is recorded could not be opened", r.config.Payload),
+		}
+	}
 	if r.vault != nil || dir == "" {
 		return nil
 	}
