@@ -243,7 +243,7 @@ func (r *Runtime) fresh(ctx context.Context, q *query.Query) error {
 
 // Query asks the code of an execution about its state. Nothing is recorded. Errors: ErrInvalid (the code answers no such
 // query), ErrNotFound, ErrStalled, or what the handler returned.
-func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Query[Out]) (out Out, err error) {
+func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Query[Out], opts ...CallOption) (out Out, err error) {
 	name, arg, err := q.Asked()
 	if err != nil {
 		return out, &commands.Invalid{Field: "the argument of the query", Value: err.Error(), Want: "a value that encodes as JSON"}
@@ -252,7 +252,7 @@ func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Quer
 		return out, err
 	}
 	var answer history.Payload
-	_, err = rt.do(ctx, rt.id(id), &call{code: true, look: func(m *memory) (err error) {
+	_, err = rt.do(ctx, rt.id(id), &call{code: true, of: callSettingsOf(opts).run, look: func(m *memory) (err error) {
 		switch {
 		case m.state.Status == 0:
 			return fmt.Errorf("%w: %s", ErrNotFound, id)

@@ -62,6 +62,7 @@ type call struct {
 	named   bool                // the caller chose the request id, and may have used it long ago
 	since   time.Time           // but not before this; zero: any time
 	then    commands.Command    // to be decided after it, in the same append
+	of      string              // the run that is meant, or the first of the chain; empty: whichever is there
 	look    func(*memory) error // between turns; instead of a command
 	code    bool                // the look needs the code
 

@@ -101,7 +101,8 @@ func Label(name string) workflow.Option {
 	return startOption(func(s *workflow.Settings) { s.Label = name })
 }
 
-// OfRun means one run of an execution by its id, instead of the last one.
+// OfRun means one run of an execution by its id, or a chain by that of its first run, instead of the last one. A call to a run
+// that has ended and was followed by another chain is refused with ErrNotRunning; only [Result] finds it.
 func OfRun(run string) CallOption { return callOption(func(s *callSettings) { s.run = run }) }
 
 // Reason is recorded with a cancellation or termination.
@@ -238,7 +239,7 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 	if !named {
 		s.request = r.newID()
 	}
-	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named})
+	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named, of: s.run})
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %s", err, id)
 	}

@@ -74,6 +74,10 @@ func starts(c *call) bool {
 // turn handles one call.
 func (w *runner) turn(m *memory, c *call) error {
 	c.answer = answer{run: m.state.Run.ID, chain: m.state.Run.Chain}
+	if c.of != "" && m.state.Status != 0 && m.state.Run.ID != c.of && m.state.Run.Chain != c.of {
+		c.answer.err = fmt.Errorf("%w: run %s is not the current one, which is %s", ErrNotRunning, c.of, m.state.Run.ID)
+		return nil
+	}
 	if c.look != nil {
 		return w.look(m, c)
 	}
