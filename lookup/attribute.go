@@ -53,6 +53,12 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 			n = 1
 		}
 		return put(0, kindBool, nil, n)
+	case []string:
+		for i, element := range value {
+			if err := put(i, kindList, element, nil); err != nil {
+				return err
+			}
+		}
 	case []any:
 		for i, element := range value {
 			element, ok := element.(string)

@@ -139,7 +139,7 @@ func TestAttributesCanBeSearched(t *testing.T) {
 		}))
 	}
 	row := all(t, x, query.Query{})[0]
-	require.Equal(t, map[string]any{"x": 1.0}, row.Attributes["deep"])
+	require.Equal(t, map[string]any{"x": int64(1)}, row.Attributes["deep"])
 }
 
 func TestAttributesThatAreNoObjectAreLeftOut(t *testing.T) {

@@ -75,20 +75,17 @@ func (w *world) note(id history.ID, e history.Entry) {
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run.ID, Type: s.Run.Type, Version: s.Run.Version, Number: s.Run.Number, Status: s.Status,
 		Started: s.Run.Started, Closed: s.Run.Closed, Began: s.Run.Began, Seq: s.Seq, Origin: s.Run.Origin.Kind, CorrelationID: s.Run.CorrelationID,
 		Build: s.Build, Activities: len(s.Activities), Timers: len(s.Timers), Signals: s.Run.Signals, Entries: int(s.Seq - s.Run.Began + 1),
-		Failure: failureOf(s), Attributes: row.Attributes, Waiting: waitingOf(s),
+		Failure: failureOf(s), Attributes: row.Attributes, Waiting: waitingOf(s), Parent: s.Run.Parent.ID, Root: s.Run.Root,
 	}
 	if s.Run.Origin.ID != "" {
 		row.Origin += ":" + s.Run.Origin.ID
-	}
-	if s.Run.Origin.Kind == "parent" {
-		row.Parent = s.Run.Origin.ID
 	}
 }
 
 func attributesOf(p history.Payload) map[string]any {
 	switch string(p.Data) {
 	case `{"region":"eu","price":12.5,"urgent":true,"tags":["a","b"],"n":9007199254740993}`:
-		return map[string]any{"region": "eu", "price": 12.5, "urgent": true, "tags": []any{"a", "b"}, "n": float64(9007199254740993)}
+		return map[string]any{"region": "eu", "price": 12.5, "urgent": true, "tags": []string{"a", "b"}, "n": int64(9007199254740993)}
 	case `{ "region" : "us" }`:
 		return map[string]any{"region": "us"}
 	}
@@ -157,6 +154,9 @@ func (w *world) started(s *history.State) history.Entry {
 		CorrelationID: []string{"", "c-1"}[w.dice.IntN(2)],
 	}
 	started.Chain = started.Run
+	if started.Origin.Kind == "parent" {
+		started.Parent, started.Root = history.Parent{ID: "order-1", Run: "run-0", Chain: "run-0", Step: 1}, "order-0"
+	}
 	if w.dice.IntN(5) == 0 {
 		started.BeginAt = w.now.Add(time.Hour)
 	}

@@ -36,31 +36,59 @@ func AttributeJSON(v any) json.RawMessage {
 	return data
 }
 
-// Typed is an attribute as JSON decodes it, with numbers, times and durations as what they are. What is none of the known
-// types is left as it is.
+// Typed is an attribute as JSON decodes it, with numbers, times, durations and lists of texts as what they are. What is none of
+// the known types is left as it is, but for the numbers in it.
 func Typed(v any) any {
-	if n, ok := v.(json.Number); ok {
-		if i, err := n.Int64(); err == nil {
-			return i
+	switch v := v.(type) {
+	case json.Number:
+		return number(v)
+	case []any:
+		return list(v)
+	case map[string]any:
+		return object(v)
+	}
+	return v
+}
+
+// number is a whole number where that is exact, because a float64 holds fewer.
+func number(n json.Number) any {
+	if i, err := n.Int64(); err == nil {
+		return i
+	}
+	f, _ := n.Float64() // too large is infinite
+	return f
+}
+
+func list(all []any) any {
+	typed, texts := make([]any, len(all)), make([]string, 0, len(all))
+	for i, v := range all {
+		typed[i] = Typed(v)
+		if text, ok := v.(string); ok {
+			texts = append(texts, text)
 		}
-		f, _ := n.Float64()
-		return f
 	}
-	object, ok := v.(map[string]any)
-	if !ok || len(object) != 1 {
-		return v
+	if len(texts) < len(all) {
+		return typed
 	}
-	if text, ok := object[timeKey].(string); ok {
+	return texts
+}
+
+func object(members map[string]any) any {
+	if text, ok := members[timeKey].(string); ok && len(members) == 1 {
 		if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 			return t.UTC()
 		}
 	}
-	if text, ok := object[durationKey].(string); ok {
+	if text, ok := members[durationKey].(string); ok && len(members) == 1 {
 		if d, err := time.ParseDuration(text); err == nil {
 			return d
 		}
 	}
-	return v
+	typed := make(map[string]any, len(members))
+	for name, v := range members {
+		typed[name] = Typed(v)
+	}
+	return typed
 }
 
 // AttributeOf is the value of an attribute in a row, as a T; ok is false if it is of another type.
