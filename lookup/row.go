@@ -254,11 +254,8 @@ func readAttributes(p history.Payload) history.Attributes {
 func typed(attributes history.Attributes) map[string]any {
 	all := make(map[string]any, len(attributes))
 	for name, text := range attributes {
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		decoder.UseNumber()
-		var v any
-		if decoder.Decode(&v) == nil {
-			all[name] = query.Typed(v)
+		if v, err := query.ReadAttribute(text); err == nil {
+			all[name] = v
 		}
 	}
 	return all
