@@ -120,7 +120,7 @@ func (b *batch) fold(record *store.Record) error {
 		r := begin(record.Position, record.ID, e, started, build)
 		b.runs[record.ID] = r
 		b.begun = append(b.begun, r)
-		b.requested(r, &e)
+		b.requested(r, e.Request)
 		return nil
 	}
 	r, err := b.newest(record.ID)
@@ -133,7 +133,7 @@ func (b *batch) fold(record *store.Record) error {
 		}
 	}
 	r.evolve(e)
-	b.requested(r, &e)
+	b.requested(r, e.Request)
 	if !r.dirty {
 		r.dirty = true
 		b.changed = append(b.changed, r)

@@ -30,12 +30,12 @@ func KeepsRequest(id string) bool {
 	return err != nil || parsed.Version() != 7
 }
 
-// requested notes the request that e is from. Of several entries the last counts: a start that ends a run first takes effect in
+// requested notes the request by which the last entry of r came. Of several entries the last counts: a start that ends a run first takes effect in
 // the run that it begins.
-func (b *batch) requested(r *run, e *history.Entry) {
-	if KeepsRequest(e.Request) {
+func (b *batch) requested(r *run, by string) {
+	if KeepsRequest(by) {
 		id := history.ID{Namespace: r.Namespace, Workflow: r.ID}
-		b.requests = append(b.requests, request{id, digest(e.Request), r.position, e.Seq})
+		b.requests = append(b.requests, request{id, digest(by), r.position, r.Seq})
 	}
 }
 
