@@ -42,6 +42,7 @@ type memory struct {
 	carried []replay.Carried // what the run that is about to be continued leaves
 	ends    map[uint64]ended // of runs that were closed in what is pending, by Seq
 	guessed bool             // that there is no history, which the append will tell
+	past    past             // when the runs before this one were recorded
 	began   uint64           // Seq of the Started of the run that was open before what is pending
 }
 
