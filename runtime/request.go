@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,8 +46,12 @@ func (m *memory) requestedOf(request string) (run history.Run, ok bool) {
 	return run, ok
 }
 
-// patience is how long a turn waits for the index before it reads the whole history instead.
-const patience = 5 * time.Second
+// A turn waits for the index, and reads the whole history instead if that takes too long. Then nobody waits for a while, so that
+// an index that has stopped does not hold up every signal.
+const (
+	patience   = 5 * time.Second
+	impatience = time.Minute
+)
 
 // indexed asks the index for a request that was made before the current run. An error says only that the index cannot tell.
 func (w *runner) indexed(m *memory, request string) (run, chain string, ok bool, err error) {
@@ -59,7 +64,15 @@ func (w *runner) indexed(m *memory, request string) (run, chain string, ok bool,
 	if err != nil {
 		return "", "", false, err
 	}
-	return w.x.rt.index.Requested(ctx, w.x.id, request, position)
+	r := w.x.rt
+	if r.now().UnixNano() < r.impatient.Load() && r.index.Position() < position {
+		return "", "", false, lookup.ErrBehind
+	}
+	run, chain, ok, err = r.index.Requested(ctx, w.x.id, request, position)
+	if errors.Is(err, lookup.ErrBehind) {
+		r.impatient.Store(r.now().Add(impatience).UnixNano())
+	}
+	return run, chain, ok, err
 }
 
 // before is a position of the log up to which the runs before the current one are recorded. It is found out once for each run,

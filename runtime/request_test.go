@@ -72,7 +72,9 @@ func TestARequestOfAnEarlierRunIsKnownWithoutTheIndex(t *testing.T) {
 		w := newWorld(t, runtime.Config{})
 		w.c.Log = unfollowed{w.disk.Open()}
 		w.openOn(tallying)
+		began := time.Now()
 		repeated(t, w, func(i int) string { return fmt.Sprint("signal ", i) })
+		assert.Equal(t, 5*time.Second, time.Since(began), "one waits for it, the others learn from that")
 		w.close()
 		w.verify(tallying)
 	})
