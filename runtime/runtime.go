@@ -107,6 +107,7 @@ type Runtime struct {
 	run        sync.Mutex // held by Run
 	working    atomic.Bool
 	tick       atomic.Int64 // of the watchdog
+	impatient  atomic.Int64 // until then, in nanoseconds since 1970, no turn waits for the index, which was too far behind
 	abandoned  atomic.Int64 // goroutines with code that does not come back
 
 	ctx     context.Context // ends with Close, when Run has returned or its time is up

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
@@ -51,15 +52,9 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 				return fmt.Errorf("entry %d of %s is %s and sends nothing", seq, id, e.Kind())
 			}
 		}
-		c := commands.Command(commands.Signal{Name: asked.Name, Value: asked.Value})
-		if asked.Cancel {
-			c = commands.RequestCancel{Reason: "asked for by " + id.Workflow}
-		}
-		_, err := r.do(ctx, r.id(asked.ID), &call{
-			command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
-		})
-		if errors.Is(err, ErrNotFound) && r.awaitsStart(ctx, id, asked.ID) {
-			return nil // it is sent when that child has started
+		err := r.deliver(ctx, id, run, asked, at)
+		if errors.Is(err, errStarting) {
+			return nil // it is sent when that child is known to have started
 		}
 		reason, refused := "", false
 		if err != nil {
@@ -75,13 +70,43 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 	})
 }
 
-// awaitsStart reports whether an id is that of a child which its parent does not know to have started.
-func (r *Runtime) awaitsStart(ctx context.Context, parent history.ID, id string) (waits bool) {
-	_, err := r.do(ctx, parent, &call{look: func(m *memory) error {
+// errStarting says that what is sent has to wait for the start of a child.
+var errStarting = errors.New("runtime: it is a child that is being started")
+
+// deliver puts a message to another execution. That it is not there may only mean that it is a child which was not yet.
+func (r *Runtime) deliver(ctx context.Context, id history.ID, run history.Run, asked *history.SendAsked, at time.Time) error {
+	c := commands.Command(commands.Signal{Name: asked.Name, Value: asked.Value})
+	if asked.Cancel {
+		c = commands.RequestCancel{Reason: "asked for by " + id.Workflow}
+	}
+	for looked := false; ; looked = true {
+		_, err := r.do(ctx, r.id(asked.ID), &call{
+			command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, asked.Step), named: true, since: at,
+		})
+		if !errors.Is(err, ErrNotFound) || looked {
+			return err
+		}
+		child, starting, failed := r.childOf(ctx, id, asked.ID)
+		switch {
+		case failed != nil:
+			return failed
+		case starting:
+			return errStarting
+		case !child:
+			return err
+		}
+	}
+}
+
+// childOf reports whether an id is that of a child which has not ended, and whether its parent does not know it to have started.
+func (r *Runtime) childOf(ctx context.Context, parent history.ID, id string) (child, starting bool, err error) {
+	_, err = r.do(ctx, parent, &call{look: func(m *memory) error {
 		for _, c := range m.state.Children {
-			waits = waits || c.ID == id && c.Chain == ""
+			if c.ID == id {
+				child, starting = true, c.Chain == ""
+			}
 		}
 		return nil
 	}})
-	return waits && err == nil
+	return child, starting, err
 }

@@ -1,13 +1,10 @@
 package runtime
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
@@ -37,7 +34,7 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 		}
 	}
 	size := 0
-	m.began = m.state.Run.Began
+	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	for _, c := range calls {
 		if c.code && n > 0 && m.machine == nil && m.stall == nil {
 			break // the run has just been closed, and its code stopped: it is remembered for the next batch
@@ -156,39 +153,6 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 		refused = fmt.Errorf("%w: %w", ErrRefused, refused)
 	}
 	return refused, nil
-}
-
-// requested reports whether a request was made before, and answers it with the run that it took effect in. One with an id
-// that the caller chose may have been made in a run before the current one.
-func (w *runner) requested(m *memory, c *call) (bool, error) {
-	if _, again := m.state.Requested(c.request); again || !c.named || m.state.Run.Began <= 1 || !c.mayPrecede(m.state.Run.Started) {
-		return again, nil
-	}
-	s := new(history.State)
-	for record, err := range w.x.rt.log.Read(w.x.rt.ctx, w.x.id, 1) {
-		if err != nil {
-			return false, fmt.Errorf("runtime: looking for request %q: %w", c.request, err)
-		}
-		if s.Evolve(record.Entry); record.Entry.Request == c.request {
-			c.answer.run, c.answer.chain = s.Run.ID, s.Run.Chain
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// mayPrecede reports whether the request may have been made before a moment: an id that says when it was made was not. Clocks
-// of different machines may differ by a little.
-func (c *call) mayPrecede(t time.Time) bool {
-	made := c.since
-	if made.IsZero() {
-		id, err := uuid.Parse(c.request)
-		if err != nil || id.Version() != 7 {
-			return true
-		}
-		made = time.UnixMilli(int64(binary.BigEndian.Uint64(append([]byte{0, 0}, id[:6]...))))
-	}
-	return made.Before(t.Add(time.Minute))
 }
 
 func (w *runner) look(m *memory, c *call) error {
