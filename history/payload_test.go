@@ -36,7 +36,7 @@ func encoded() (all []Event) {
 
 func TestPayloadsOfAnEventAreNamed(t *testing.T) {
 	started := full()[0].(*Started)
-	assert.Equal(t, map[string]Payload{"input": started.Input, "memo": started.Memo, "attributes": started.Attributes}, maps.Collect(Payloads(started)))
+	assert.Equal(t, map[string]Payload{"input": started.Input, "memo": started.Memo, "attributes": started.Attributes, "headers": started.Headers}, maps.Collect(Payloads(started)))
 	for range Payloads(started) {
 		break // and no more are shown
 	}
