@@ -343,6 +343,7 @@ func (m *Machine) start() {
 		m.input = history.Payload{}
 		m.ask(workflow.Ended(result, err, m.cancelled))
 		m.finished = true
+		m.group.Halt() // what others received or answered now would be lost: nothing is recorded of it
 	})
 }
 
