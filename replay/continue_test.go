@@ -156,6 +156,52 @@ func TestUpdatesNotBegunTravel(t *testing.T) {
 	}
 }
 
+// TestSignalsAndUpdatesAreCarriedInTheirCommonOrder: the code is told them in the order in which they were accepted, also
+// when the run is remembered.
+func TestSignalsAndUpdatesAreCarriedInTheirCommonOrder(t *testing.T) {
+	w := begin(t, func(ctx workflow.Context, n int) (int, error) {
+		_, err := halt.Receive(ctx)
+		if err == nil && n == 1 {
+			err = workflow.ContinueAsNew(ctx, 2)
+		}
+		return n, err
+	}, 1)
+	for _, id := range []string{"u1", "u2"} {
+		w.give(commands.Update{Update: id, Name: "plus"})
+		w.signal(poke.With(1))
+	}
+	w.signal(halt.With(1))
+	var seqs [][]uint64
+	config, err := replay.ConfigOf(w.config, w.entries, w.current())
+	require.NoError(t, err)
+	for _, carried := range [][]replay.Carried{w.config.Carried, config.Carried} {
+		var all []uint64
+		for _, c := range carried {
+			all = append(all, c.Seq)
+		}
+		seqs = append(seqs, all)
+	}
+	assert.Equal(t, [][]uint64{{2, 3, 4, 5}, {2, 3, 4, 5}}, seqs)
+	assert.Equal(t, w.config.Carried, config.Carried)
+	w.signal(halt.With(1))
+}
+
+func TestAnUpdateThatIsAnsweredInTheLastTurnDoesNotTravel(t *testing.T) {
+	w := begin(t, func(ctx workflow.Context, n int) (int, error) {
+		answered := false
+		plus.Handle(ctx, func(_ workflow.Context, n int) (int, error) { answered = true; return n, nil })
+		err := workflow.Await(ctx, func() bool { return answered || n == 2 })
+		if err == nil && n == 1 {
+			err = workflow.ContinueAsNew(ctx, 2)
+		}
+		return n, err
+	}, 1)
+	require.NoError(t, w.update("u1", "plus", 7))
+	assert.Equal(t, []string{"u1 7"}, w.answers())
+	assert.Empty(t, w.started().Updates)
+	assert.Equal(t, []string{"started", "update-accepted u1", "update-completed u1", "continued", "started", "completed"}, w.kinds())
+}
+
 func TestUpdatesThatHaveAskedDoNotTravel(t *testing.T) {
 	for what, first := range map[string]func(workflow.Context, int) (int, error){
 		"an activity": func(ctx workflow.Context, n int) (int, error) { return workflow.Do(ctx, work, n) },
