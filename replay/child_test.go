@@ -137,6 +137,7 @@ func TestWhatNoChildCanBeIsNotBegun(t *testing.T) {
 		"version":           {[]workflow.ChildOption{workflow.Version(0)}, `Version is invalid: "0", want 1 or more`},
 		"memo":              {[]workflow.ChildOption{workflow.Memo("m", func() {})}, "Memo is invalid"},
 		"large memo":        {[]workflow.ChildOption{workflow.Memo("m", strings.Repeat("x", 17<<10))}, "want at most 16 KiB"},
+		"headers":           {[]workflow.ChildOption{workflow.Header("h", strings.Repeat("x", 9<<10))}, "the headers is invalid"},
 		"attribute":         {[]workflow.ChildOption{workflow.NewAttribute[string](strings.Repeat("a", 65)).Set("x")}, "want at most 64 bytes"},
 	} {
 		t.Run(what, func(t *testing.T) {

@@ -268,6 +268,24 @@ func TestHeadersAndParentsAreKnownToTheCode(t *testing.T) {
 	assert.Nil(t, got.Headers, "what is no object is not what the code depends on")
 }
 
+func TestHeadersOfAnOptionComeOnTop(t *testing.T) {
+	fast := workflow.Declare[int, int]("fast", workflow.Header("lane", "fast"), workflow.Header("tenant", "none"))
+	w := untold(t, replay.Config{Code: codeOf(func(ctx workflow.Context, n int) (int, error) {
+		if n == 2 {
+			return n, nil
+		}
+		workflow.BeginChild(ctx, fast, 1, workflow.Header("tenant", "eu"))
+		return 0, workflow.ContinueAsNew(ctx, 2, workflow.Header("trace", "t-2"))
+	})})
+	s := start(t, 1)
+	s.Headers = history.JSON([]byte(`{"trace":"t-1","user":"ann"}`))
+	w.give(s)
+	assert.JSONEq(t, `{"trace":"t-1","user":"ann","lane":"fast","tenant":"eu"}`, string(w.entries[1].Event.(*history.ChildAsked).Headers.Data))
+	w.childStarts(1)
+	assert.JSONEq(t, `{"trace":"t-2","user":"ann"}`, string(w.started().Headers.Data))
+	w.replays()
+}
+
 func TestTheEndOfAParentReachesItsChild(t *testing.T) {
 	parented := func(t *testing.T, p history.ParentClose) *world {
 		w := untold(t, replay.Config{Code: codeOf(func(ctx workflow.Context, n int) (int, error) {
