@@ -500,7 +500,7 @@ func TestGatesAndKeptValuesAreOfTheirRun(t *testing.T) {
 
 func TestShouldContinueAsNewAtFourFifthsOfTheBudget(t *testing.T) {
 	loop := func(ctx workflow.Context, _ int) (n int, err error) {
-		for !workflow.ShouldContinueAsNew(ctx) {
+		for n < 50 && !workflow.ShouldContinueAsNew(ctx) {
 			if _, err := poke.Receive(ctx); err != nil {
 				return 0, err
 			}
@@ -539,7 +539,7 @@ func TestShouldContinueAsNewAtFourFifthsOfTheBudget(t *testing.T) {
 			for round := range 2 {
 				n := 0
 				within, cancel := workflow.WithCancel(ctx)
-				for ; !workflow.ShouldContinueAsNew(ctx); n++ {
+				for ; n < 50 && !workflow.ShouldContinueAsNew(ctx); n++ {
 					switch n % 4 {
 					case 0:
 						workflow.Begin(within, work, n)
