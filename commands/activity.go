@@ -131,7 +131,12 @@ func (c Beat) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if !c.Beat.After(a.Beat) {
 		return nothing()
 	}
-	beat := history.Heartbeat{Try: c.try(a), Beat: c.Beat, Checkpoint: c.fresh(a)}
+	return c.beat(a)
+}
+
+// beat records the sign of life; news of an activity that the code watches are told to the code.
+func (t Attempt) beat(a *history.Activity) ([]history.Event, error) {
+	beat := history.Heartbeat{Try: t.try(a), Beat: t.Beat, Checkpoint: t.fresh(a)}
 	if a.Watch && !beat.Checkpoint.Absent() {
 		return follows(&history.ActivityProgressed{Heartbeat: beat})
 	}

@@ -22,16 +22,20 @@ type AskChild struct {
 	ExecutionTimeout time.Duration
 	CorrelationID    string
 	Memo, Attributes history.Payload
+	Headers          history.Payload // absent: those of the parent
 }
 
 func (c AskChild) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if err := running(s); err != nil {
 		return nil, err
 	}
+	if c.Headers.Absent() {
+		c.Headers = s.Run.Headers
+	}
 	return follows(&history.ChildAsked{
 		Step: c.Step, ID: c.ID, Type: c.Type, Version: c.Version, Input: c.Input, OnParentClose: c.OnParentClose, OnCancel: c.OnCancel,
 		RunTimeout: c.RunTimeout, ExecutionTimeout: c.ExecutionTimeout, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
-		Headers: s.Run.Headers,
+		Headers: c.Headers,
 	})
 }
 

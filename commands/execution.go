@@ -200,7 +200,7 @@ type ContinueAsNew struct {
 	RunTimeout       time.Duration // 0: as before
 	ExecutionTimeout time.Duration // 0: the deadline stays
 	CorrelationID    string
-	Memo             history.Payload // absent: as before
+	Memo, Headers    history.Payload // absent: as before
 	Attributes       history.Payload // on top of those there are
 	Unread           []uint64        // signals that travel on
 	Updates          []history.CarriedUpdate
@@ -222,6 +222,9 @@ func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event,
 	}
 	if !c.Memo.Absent() {
 		next.Memo = c.Memo
+	}
+	if !c.Headers.Absent() {
+		next.Headers = c.Headers
 	}
 	if c.ExecutionTimeout > 0 {
 		next.Deadline = now.Add(c.ExecutionTimeout)

@@ -2,6 +2,8 @@ package commands
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,12 +32,26 @@ func (s *source) upTo(n int) int {
 
 func pick[T any](s *source, from ...T) T { return from[s.upTo(len(from))] }
 
+// some is mostly the step of something open.
+func some[T any](s *source, open map[history.Step]T, fresh history.Step) history.Step {
+	if steps := slices.Sorted(maps.Keys(open)); len(steps) > 0 && s.upTo(4) > 0 {
+		return steps[s.upTo(len(steps))]
+	}
+	return history.Step(1 + s.upTo(int(min(fresh, 6))))
+}
+
+// hops are how much time passes between commands. Mostly little: else little is ever open.
+var hops = []time.Duration{
+	0, 0, 0, 0, 0, time.Second, time.Second, 2 * time.Second, 2 * time.Second, 3 * time.Second, 5 * time.Second, 6 * time.Second, -time.Second,
+	time.Minute, 20 * time.Minute, 25 * time.Hour,
+}
+
 // playBytes plays the commands that the bytes stand for.
-func playBytes(t testing.TB, data []byte) {
+func playBytes(t testing.TB, data []byte) *world {
 	w, s := newWorld(t), &source{data[:min(len(data), 1000)]}
 	w.sealed = true
 	for len(s.b) > 0 {
-		w.now = w.now.Add(pick(s, 0, 0, 0, time.Second, 2*time.Second, 5*time.Second, time.Minute, -time.Second, 20*time.Minute, 25*time.Hour))
+		w.now = w.now.Add(pick(s, hops...))
 		c := w.random(s)
 		_, _ = w.do(c)
 		w.unchanged()
@@ -45,6 +61,7 @@ func playBytes(t testing.TB, data []byte) {
 	}
 	w.unchanged()
 	w.reread()
+	return w
 }
 
 // wakeUp wakes until nothing follows, which must come to an end, and nothing recorded may then be due.
@@ -68,24 +85,22 @@ func (w *world) wakeUp(c Command) {
 func (w *world) random(s *source) Command {
 	run := w.live.Run
 	fresh := run.Steps + 1 // the code never asks for a step twice
-	step := history.Step(1 + s.upTo(int(min(fresh, 6))))
-	a := w.attempt(s, step)
+	a := w.attempt(s, some(s, w.live.Activities, fresh))
 	payload := pick(s, history.Payload{}, history.JSON([]byte(`{"a":1}`)), history.JSON([]byte("null")))
-	switch s.upTo(26) {
+	if !w.live.Open() && s.upTo(3) > 0 {
+		return w.randomStart(s, payload)
+	}
+	switch s.upTo(34) {
 	case 0:
-		return Start{
-			Run: fmt.Sprintf("r%d", run.Number+1), Type: "order", Input: payload, After: pick(s, 0, 0, time.Second, time.Hour),
-			RunTimeout: pick(s, 0, time.Minute, 30*time.Hour), ExecutionTimeout: pick(s, 0, 2*time.Minute),
-			IfRunning: IfRunning(s.upTo(3)), IfClosed: IfClosed(s.upTo(3)),
-		}
+		return w.randomStart(s, payload)
 	case 1, 2, 3:
-		return ScheduleActivity{Step: fresh, Name: "charge", Input: payload, Policy: randomPolicy(s)}
+		return ScheduleActivity{Step: fresh, Name: "charge", Input: payload, Policy: randomPolicy(s), Local: s.upTo(4) == 1, Watch: s.upTo(2) == 1}
 	case 4:
 		return StartTimer{Step: fresh, After: pick(s, 0, time.Second, 5*time.Second, time.Hour)}
 	case 5:
-		return CancelTimer{Step: step}
+		return CancelTimer{Step: some(s, w.live.Timers, fresh)}
 	case 6:
-		return CancelActivity{Step: step}
+		return CancelActivity{Step: a.Step}
 	case 7, 8:
 		return BeginAttempt{a}
 	case 9:
@@ -106,21 +121,104 @@ func (w *world) random(s *source) Command {
 	case 17:
 		return Signal{Name: "paid", Value: payload, Unread: pick(s, 0, MaxUnread)}
 	case 18:
-		return Keep{Gate: s.upTo(2) == 1, Name: "v2", Value: payload}
+		return Keep{Gate: s.upTo(2) == 1, Name: "v2", Call: s.upTo(3), Value: payload}
 	case 19:
-		return pick[Command](s, Stall{Reason: pick(s, "no code", "\xff"), Build: "b1"}, Resume{}, Tell{})
+		if w.live.Stall != nil {
+			return Resume{}
+		}
+		return pick[Command](s, Stall{Reason: pick(s, "no code", "\xff"), Build: "b1"}, Tell{})
 	case 20:
-		return pick[Command](s, RequestCancel{}, Terminate{Reason: "by hand", Unread: []uint64{1}}, Complete{Result: payload}, Fail{Cancelled: true}, Fail{})
+		if s.upTo(3) > 0 {
+			return RequestCancel{Chain: pick(s, "", run.Chain, "r0")}
+		}
+		return pick[Command](s, Terminate{Reason: "by hand", Unread: []uint64{1}}, Complete{Result: payload}, Fail{Cancelled: true}, Fail{})
+	}
+	if c := w.randomMessage(s, fresh, payload); c != nil {
+		return c
 	}
 	facts := []Attempt{a}
 	for range s.upTo(3) {
-		facts = append(facts, w.attempt(s, history.Step(1+s.upTo(int(min(fresh, 6))))))
+		facts = append(facts, w.attempt(s, some(s, w.live.Activities, fresh)))
 	}
 	return Wake{Overdue: facts[:s.upTo(len(facts)+1)], Dice: float64(s.upTo(4)) / 4}
 }
 
+var (
+	attributes  = history.JSON([]byte(`{"a":1,"b":null}`))
+	trace       = history.JSON([]byte(`{"trace":"t-1"}`))
+	parentClose = []history.ParentClose{history.CancelChild, history.TerminateChild, history.AbandonChild}
+)
+
+// randomMessage makes a command about what goes on between executions, about updates, or about what is shown of the run; or
+// none.
+func (w *world) randomMessage(s *source, fresh history.Step, payload history.Payload) Command {
+	id := pick(s, w.live.Run.ID, w.live.Run.ID, w.live.Run.ID, "r0")
+	update := fmt.Sprint("u", s.upTo(3))
+	if open := slices.Sorted(maps.Keys(w.live.Updates)); len(open) > 0 && s.upTo(2) == 1 {
+		update = open[0]
+	}
+	step := some(s, w.live.Children, fresh)
+	switch s.upTo(16) {
+	case 0, 1:
+		return AskChild{
+			Step: fresh, ID: "c1", Type: "parcel", Input: payload, OnParentClose: pick(s, parentClose...), OnCancel: pick(s, history.TryCancel, history.WaitCancelled, history.LeaveRunning),
+			Attributes: pick(s, history.Payload{}, attributes),
+		}
+	case 2:
+		return NoteChildStarted{Run: id, Step: step, Chain: "k1"}
+	case 3:
+		return RefuseChild{Run: id, Step: step, Reason: history.RefusedRunning}
+	case 4:
+		return CancelChild{Step: step}
+	case 5:
+		return NoteChildCancelled{Run: id, Step: step}
+	case 6:
+		return CloseChild{Run: id, Step: step, Last: "k2", Status: pick(s, history.StatusCompleted, history.StatusFailed), Outcome: history.Outcome{Result: payload}}
+	case 7:
+		return Send{Step: fresh, ID: "w2", Cancel: s.upTo(2) == 1, Name: "paid", Value: payload}
+	case 8:
+		return NoteSent{Run: id, Step: some(s, w.live.Sends, fresh), Refused: pick(s, "", history.RefusedNotFound)}
+	case 9:
+		return Update{Update: update, Name: "change-plan", Input: payload, Most: pick(s, 0, 0, 12)}
+	case 10:
+		return CompleteUpdate{Update: update, Result: payload}
+	case 11:
+		return FailUpdate{Update: update, Failure: payload}
+	case 12:
+		return pick[Command](s, SetAttributes{Attributes: attributes}, Publish{View: payload})
+	case 13:
+		return w.randomContinuation(s, payload)
+	case 14:
+		return FollowParent{Chain: pick(s, "p1", "p0"), Unread: []uint64{1}}
+	}
+	return nil
+}
+
+func (w *world) randomContinuation(s *source, payload history.Payload) Command {
+	var updates []history.CarriedUpdate
+	for _, id := range slices.Sorted(maps.Keys(w.live.Updates)) {
+		if s.upTo(2) == 0 {
+			updates = append(updates, history.CarriedUpdate{Update: id, Seq: w.live.Updates[id].Seq})
+		}
+	}
+	return ContinueAsNew{
+		Run: fmt.Sprintf("r%d", w.live.Run.Number+1), Input: payload, Version: s.upTo(3), RunTimeout: pick(s, 0, 0, time.Minute),
+		ExecutionTimeout: pick(s, 0, 0, time.Hour), Attributes: pick(s, history.Payload{}, attributes), Unread: pick(s, nil, []uint64{1, 2, 4}), Updates: updates,
+	}
+}
+
+func (w *world) randomStart(s *source, payload history.Payload) Command {
+	return Start{
+		Run: fmt.Sprintf("r%d", w.live.Run.Number+1), Type: "order", Input: payload, After: pick(s, 0, 0, time.Second, time.Hour),
+		RunTimeout: pick(s, 0, time.Minute, 30*time.Hour), ExecutionTimeout: pick(s, 0, 2*time.Minute),
+		IfRunning: IfRunning(s.upTo(3)), IfClosed: IfClosed(s.upTo(3)), Headers: pick(s, history.Payload{}, trace), Budget: pick(s, history.Budget{}, history.Budget{Open: 3}),
+		Parent:     pick(s, history.Parent{}, history.Parent{ID: "w0", Run: "p1", Chain: "p1", Step: 1, OnClose: pick(s, parentClose...)}),
+		Attributes: pick(s, history.Payload{}, attributes), Pinned: s.upTo(2) == 1, Version: s.upTo(3),
+	}
+}
+
 func (w *world) attempt(s *source, step history.Step) Attempt {
-	ago := pick(s, 0, time.Second, 4*time.Second, time.Hour)
+	ago := pick(s, 0, time.Second, 4*time.Second, 8*time.Second, time.Hour)
 	return Attempt{
 		Run: pick(s, w.live.Run.ID, w.live.Run.ID, w.live.Run.ID, "r0"), Step: step, Serial: history.Serial(s.upTo(6)), Started: w.now.Add(-ago),
 		Beat: w.now.Add(-ago / 2), Checkpoint: pick(s, history.Payload{}, history.JSON([]byte(`"half"`))), Newest: pick(s, history.Serial(0), 0, 3),

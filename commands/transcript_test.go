@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"maps"
 	"os"
 	"path/filepath"
@@ -71,6 +74,31 @@ var vocabulary = map[string]Command{
 	"leave-pending": LeavePending{}, "beat": Beat{}, "complete-activity": CompleteActivity{}, "fail-activity": FailActivity{},
 	"lose-attempt": LoseAttempt{}, "settle-cancelled": SettleCancelled{}, "start-timer": StartTimer{}, "cancel-timer": CancelTimer{},
 	"signal": Signal{}, "keep": Keep{}, "stall": Stall{}, "resume": Resume{}, "tell": Tell{}, "wake": Wake{},
+	"ask-child": AskChild{}, "note-child-started": NoteChildStarted{}, "refuse-child": RefuseChild{}, "cancel-child": CancelChild{},
+	"note-child-cancelled": NoteChildCancelled{}, "close-child": CloseChild{}, "follow-parent": FollowParent{},
+	"send": Send{}, "note-sent": NoteSent{}, "update": Update{}, "complete-update": CompleteUpdate{}, "fail-update": FailUpdate{},
+	"set-attributes": SetAttributes{}, "publish": Publish{}, "continue-as-new": ContinueAsNew{},
+}
+
+// TestNoCommandIsForgotten: every type that is a command has a name in transcripts, and so at least one scene.
+func TestNoCommandIsForgotten(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	var types, named []string
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "decide" {
+				types = append(types, f.Recv.List[0].Type.(*ast.Ident).Name)
+			}
+		}
+	}
+	for name, c := range vocabulary {
+		assert.Equal(t, name, commandName(c))
+		named = append(named, reflect.TypeOf(c).Name())
+	}
+	assert.ElementsMatch(t, types, named)
 }
 
 var happenings = func() map[string]reflect.Type {
@@ -81,7 +109,10 @@ var happenings = func() map[string]reflect.Type {
 		&history.AttemptFailed{}, &history.AttemptLost{}, &history.AttemptOverdue{}, &history.ActivityCompleted{}, &history.ActivityFailed{},
 		&history.ActivityTimedOut{}, &history.ActivityCancelRequested{}, &history.ActivityCancelled{}, &history.TimerStarted{},
 		&history.TimerFired{}, &history.TimerCancelled{}, &history.Signaled{}, &history.Kept{}, &history.Stalled{}, &history.Resumed{},
-		&history.Told{},
+		&history.Told{}, &history.Continued{}, &history.ActivityProgressed{}, &history.ChildAsked{}, &history.ChildStarted{},
+		&history.ChildRefused{}, &history.ChildCancelRequested{}, &history.ChildCancelDelivered{}, &history.ChildClosed{},
+		&history.SendAsked{}, &history.Sent{}, &history.UpdateAccepted{}, &history.UpdateCompleted{}, &history.UpdateFailed{},
+		&history.AttributesSet{}, &history.Published{},
 	} {
 		all[e.Kind()] = reflect.TypeOf(e).Elem()
 	}
@@ -204,6 +235,8 @@ func prepare(t *testing.T, v reflect.Value, words []string, now time.Time) refle
 		e.Started = now
 	case *history.Heartbeat:
 		e.Beat = now
+	case *history.ActivityProgressed:
+		e.Beat = now
 	case *FailActivity:
 		e.Dice = 0.5
 	case *Wake:
@@ -251,6 +284,12 @@ func fields(v reflect.Value, prefix string) map[string]reflect.Value {
 			maps.Copy(all, fields(x.Elem(), ""))
 		case x.Type() == reflect.TypeFor[history.Origin]():
 			maps.Copy(all, fields(x, "origin-"))
+		case x.Type() == reflect.TypeFor[history.Parent]():
+			maps.Copy(all, fields(x, "parent-"))
+		case x.Type() == reflect.TypeFor[history.Budget]():
+			maps.Copy(all, fields(x, "budget-"))
+		case x.Type() == reflect.TypeFor[history.Outcome]():
+			maps.Copy(all, fields(x, "outcome-"))
 		case f.Anonymous, x.Type() == reflect.TypeFor[history.Retry]():
 			maps.Copy(all, fields(x, ""))
 		case x.Type() != reflect.TypeFor[[]Attempt]():
@@ -328,6 +367,9 @@ func assign(t *testing.T, f reflect.Value, value string) {
 	case *history.Payload:
 		data, err := json.Marshal(value)
 		fine(err)
+		if strings.HasPrefix(value, "{") {
+			data = []byte(value)
+		}
 		*x = history.JSON(data)
 	case *[]string:
 		*x = strings.Split(value, ",")
@@ -337,6 +379,24 @@ func assign(t *testing.T, f reflect.Value, value string) {
 			fine(err)
 			*x = append(*x, n)
 		}
+	case *[]history.Range:
+		for r := range strings.SplitSeq(value, ",") {
+			var from, to uint64
+			_, err := fmt.Sscanf(r, "%d-%d", &from, &to)
+			fine(err)
+			*x = append(*x, history.Range{From: from, To: to})
+		}
+	case *[]history.CarriedUpdate:
+		for u := range strings.SplitSeq(value, ",") {
+			id, at, _ := strings.Cut(u, "@")
+			seq, err := strconv.ParseUint(at, 10, 64)
+			fine(err)
+			*x = append(*x, history.CarriedUpdate{Update: id, Seq: seq})
+		}
+	case *history.Status:
+		status, ok := history.ParseStatus(value)
+		require.True(t, ok, "no status is called %q", value)
+		*x = status
 	case *IfRunning:
 		*x = IfRunning(slices.Index(ifRunning, value))
 		require.GreaterOrEqual(t, int(*x), 0)
@@ -403,12 +463,24 @@ func text(f reflect.Value) string {
 		s = short(x)
 	case history.Payload:
 		if json.Unmarshal(x.Data, &s) != nil {
-			s = string(x.Data)
+			return string(x.Data) // an object
 		}
 	case []string:
 		s = strings.Join(x, ",")
 	case []uint64:
 		s = strings.ReplaceAll(strings.Trim(fmt.Sprint(x), "[]"), " ", ",")
+	case []history.Range:
+		parts := make([]string, len(x))
+		for i, r := range x {
+			parts[i] = fmt.Sprint(r.From, "-", r.To)
+		}
+		s = strings.Join(parts, ",")
+	case []history.CarriedUpdate:
+		parts := make([]string, len(x))
+		for i, u := range x {
+			parts[i] = fmt.Sprint(u.Update, "@", u.Seq)
+		}
+		s = strings.Join(parts, ",")
 	default:
 		s = fmt.Sprint(x)
 	}

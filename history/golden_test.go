@@ -157,18 +157,21 @@ func TestWireFormIsFrozen(t *testing.T) {
 
 // TestEarlierFormsAreRead: what earlier states of the code wrote is read and written again to the byte.
 func TestEarlierFormsAreRead(t *testing.T) {
-	golden, err := os.ReadFile(filepath.Join("testdata", "before-children.jsonl"))
-	require.NoError(t, err)
-	read, err := Unmarshal(golden)
-	require.NoError(t, err)
-	var chain Chain
-	var prev Hash
-	for _, e := range read {
-		assert.NoError(t, chain.Check(e))
-		again := e
-		Seal(prev, &again)
-		assert.Equal(t, string(e.wire), string(again.wire))
-		prev = e.Hash
+	for _, name := range []string{"before-children.jsonl", "encoded-before-children.jsonl"} {
+		golden, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(t, err)
+		read, err := Unmarshal(golden)
+		require.NoError(t, err)
+		require.NotEmpty(t, read, name)
+		var chain Chain
+		var prev Hash
+		for _, e := range read {
+			assert.NoError(t, chain.Check(e))
+			again := e
+			Seal(prev, &again)
+			assert.Equal(t, string(e.wire), string(again.wire))
+			prev = e.Hash
+		}
 	}
 }
 

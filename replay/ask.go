@@ -21,7 +21,7 @@ type Ask struct {
 }
 
 // Asks returns what the code has asked for and is not recorded, in the order in which it is to be recorded. Each has
-// exactly one event.
+// exactly one event; that of a run which continues as new is followed by the Started of the next.
 func (m *Machine) Asks() []Ask {
 	m.prune()
 	if len(m.marks)+len(m.asked) == 0 || m.closed {

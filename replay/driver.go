@@ -75,7 +75,8 @@ func (m *Machine) ask(c commands.Command) {
 		o := m.open[c.Step]
 		o.activity, o.input, o.child, o.waits = c.Type, c.Input.Sum, c.ID, c.OnCancel == history.WaitCancelled
 	case commands.Send:
-		m.open[c.Step].child = c.ID
+		o := m.open[c.Step]
+		o.activity, o.child = c.Name, c.ID
 	}
 	m.asks(c)
 	if m.counts(c) {

@@ -72,6 +72,23 @@ func TestGateIsOldWhenOnlyTheEndRemains(t *testing.T) {
 	}))
 }
 
+// TestGateIsNewBehindTheLastDecision: nothing that is recorded depends on it yet.
+func TestGateIsNewBehindTheLastDecision(t *testing.T) {
+	code := func(gated bool) func(workflow.Context, int) (bool, error) {
+		return func(ctx workflow.Context, n int) (gate bool, _ error) {
+			f := workflow.Begin(ctx, charge, n)
+			gate = gated && workflow.Patched(ctx, "rest")
+			_, err := f.Get(ctx)
+			return gate, err
+		}
+	}
+	w := begin(t, code(false), 1)
+	deploy(w, code(true))
+	assert.Equal(t, []string{"started", "activity-scheduled 1", "kept"}, w.kinds())
+	w.complete(1, 1)
+	assert.True(t, result[bool](w))
+}
+
 func TestGateIsOldBehindInputsThatAreAnsweredLater(t *testing.T) {
 	code := func(gated bool) func(workflow.Context, int) (int, error) {
 		return func(ctx workflow.Context, n int) (int, error) {

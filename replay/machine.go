@@ -84,9 +84,9 @@ type Machine struct {
 // open is a thing that the code asked for and whose outcome is not in the history yet.
 type open struct {
 	p        *workflow.Pending
-	activity string
+	activity string // the name of it, the type of a child, the name of a signal that is sent
 	input    history.Sum
-	child    string // workflow id
+	child    string // workflow id, also of whom something is sent
 	waits    bool   // its end is waited for after it was asked to end
 }
 
@@ -343,6 +343,7 @@ func (m *Machine) start() {
 		m.input = history.Payload{}
 		m.ask(workflow.Ended(result, err, m.cancelled))
 		m.finished = true
+		m.group.Halt() // what others received or answered now would be lost: nothing is recorded of it
 	})
 }
 

@@ -160,11 +160,24 @@ func (m *Machine) differChild(e *history.ChildAsked, c commands.AskChild) string
 	case e.Type != c.Type:
 		return anotherName
 	case e.ID != c.ID:
-		return m.lenient(true, fmt.Sprintf("the code asks for a child with the id %s, recorded is %s", c.ID, e.ID))
-	case e.Input.Sum == c.Input.Sum:
+		if why := m.differID(c.Step, c.Type, e.ID, fmt.Sprintf("the code asks for a child with the id %s, recorded is %s", c.ID, e.ID)); why != "" {
+			return why
+		}
+	}
+	if e.Input.Sum == c.Input.Sum {
 		return ""
 	}
 	return m.differInput(c.Step, c.Type, e.Input)
+}
+
+// differID says what another id means: that of another open step of the same name, that the order has changed.
+func (m *Machine) differID(step history.Step, name, recorded, why string) string {
+	for other, o := range m.open {
+		if other != step && o.activity == name && o.child == recorded {
+			return fmt.Sprintf("%s: it is the id of step %d, so the order has changed", why, other)
+		}
+	}
+	return m.lenient(true, why)
 }
 
 func (m *Machine) differSend(e *history.SendAsked, c commands.Send) string {
@@ -174,7 +187,9 @@ func (m *Machine) differSend(e *history.SendAsked, c commands.Send) string {
 	case e.Name != c.Name:
 		return anotherName
 	case e.ID != c.ID:
-		return m.lenient(true, fmt.Sprintf("the code sends to %s, recorded is %s", c.ID, e.ID))
+		if why := m.differID(c.Step, c.Name, e.ID, fmt.Sprintf("the code sends to %s, recorded is %s", c.ID, e.ID)); why != "" {
+			return why
+		}
 	}
 	return m.lenient(e.Value.Sum != c.Value.Sum, "the code sends another value with "+c.Name)
 }

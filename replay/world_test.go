@@ -24,6 +24,7 @@ type world struct {
 	state   *history.State
 	machine *replay.Machine
 	entries []history.Entry
+	began   int // where in entries the current run begins
 	now     time.Time
 	err     error // of the machine
 	gated   bool  // the code has gates whose answers stand in the history as a whole, not in each prefix
@@ -72,7 +73,11 @@ func run(t *testing.T, fn func(workflow.Context) error) *world {
 // give decides a command and tells the machine what follows. It reports whether anything did.
 func (w *world) give(c commands.Command) bool {
 	w.t.Helper()
-	if a, ok := c.(commands.Terminate); ok {
+	switch a := c.(type) {
+	case commands.Terminate:
+		a.Unread = w.machine.Unread()
+		c = a
+	case commands.FollowParent:
 		a.Unread = w.machine.Unread()
 		c = a
 	}
@@ -116,6 +121,10 @@ func (w *world) answer(asks []replay.Ask) {
 	w.t.Helper()
 	told := w.state.Input
 	for i, a := range asks {
+		if c, ok := a.Command.(commands.ContinueAsNew); ok {
+			w.goOn(c, told)
+			return
+		}
 		events, err := commands.Decide(w.state, a.Command, w.now)
 		require.NoError(w.t, err)
 		require.Len(w.t, events, 1, "an ask has exactly one event: %T", a.Command)
@@ -133,6 +142,26 @@ func (w *world) answer(asks []replay.Ask) {
 	}
 }
 
+// goOn records that the run continues as new, and begins the next with what this one leaves.
+func (w *world) goOn(c commands.ContinueAsNew, told uint64) {
+	w.t.Helper()
+	c.ID, c.Run, c.Seed = history.ID{Namespace: "ns", Workflow: "w1"}, fmt.Sprint("run", w.state.Run.Number+1), seed
+	events, err := commands.Decide(w.state, c, w.now)
+	require.NoError(w.t, err)
+	require.Len(w.t, events, 2, "an end and a beginning")
+	e := w.entry(events[0])
+	e.Told = told
+	w.config.Carried = w.machine.Carry()
+	w.push(e)
+	require.NoError(w.t, w.machine.Observe(&e, w.state.Bytes))
+	w.machine.Stop()
+	w.machine, w.began = replay.New(w.config), len(w.entries)
+	w.record(events[1])
+}
+
+// current are the entries of the current run.
+func (w *world) current() []history.Entry { return w.entries[w.began:] }
+
 // foreign records events as somebody would who does not run the code. The machine forgets.
 func (w *world) foreign(events ...history.Event) {
 	w.machine.Stop()
@@ -144,7 +173,7 @@ func (w *world) foreign(events ...history.Event) {
 // recall remembers the run, records what the code asks beyond it, and moves the mark if it asks nothing.
 func (w *world) recall() {
 	w.t.Helper()
-	w.machine, w.err = replay.Remember(w.config, w.entries)
+	w.machine, w.err = replay.Remember(w.config, w.current())
 	require.NoError(w.t, w.err)
 	w.answer(w.machine.Asks())
 	if !w.state.Due() {
@@ -211,6 +240,18 @@ func kindsOf(entries []history.Entry) (all []string) {
 			s = fmt.Sprint(s, " ", v.Step)
 		case *history.TimerCancelled:
 			s = fmt.Sprint(s, " ", v.Step)
+		case *history.ChildAsked:
+			s = fmt.Sprint(s, " ", v.Step)
+		case *history.ChildCancelRequested:
+			s = fmt.Sprint(s, " ", v.Step)
+		case *history.SendAsked:
+			s = fmt.Sprint(s, " ", v.Step)
+		case *history.UpdateAccepted:
+			s = fmt.Sprint(s, " ", v.Update)
+		case *history.UpdateCompleted:
+			s = fmt.Sprint(s, " ", v.Update)
+		case *history.UpdateFailed:
+			s = fmt.Sprint(s, " ", v.Update)
 		}
 		all = append(all, s)
 	}
@@ -234,22 +275,37 @@ func (w *world) failure() error {
 
 func (w *world) codes(string, int) workflow.Code { return w.config.Code }
 
-// replays holds the history against the code: whole, each prefix of it, and each prefix told on.
+// replays holds the history against the code: whole, each prefix of each run, and each prefix told on.
 func (w *world) replays() {
 	w.t.Helper()
 	require.NoError(w.t, replay.Verify(w.codes, replay.Strict, w.entries))
-	warm := replay.New(w.config)
-	defer warm.Stop()
 	gated := w.gated || hasGates(w.entries)
-	for i := range w.entries {
-		cold, err := replay.Remember(w.config, w.entries[:i+1])
-		require.NoError(w.t, err, "the prefix of %d entries", i+1)
+	for rest := w.entries; len(rest) > 0; {
+		run := replay.FirstRun(rest)
+		rest = rest[len(run):]
+		config, err := replay.ConfigOf(w.config, w.entries, run)
+		require.NoError(w.t, err)
+		prefixes(w.t, config, run, gated)
+	}
+}
+
+func prefixes(t *testing.T, config replay.Config, run []history.Entry, gated bool) {
+	t.Helper()
+	warm := replay.New(config)
+	defer warm.Stop()
+	sizes := make([]int, len(run)+1)
+	for i, e := range run {
+		sizes[i+1] = sizes[i] + e.Size()
+	}
+	for i := range run {
+		cold, err := replay.Remember(config, run[:i+1])
+		require.NoError(t, err, "the prefix of %d entries", i+1)
 		if !gated {
-			require.NoError(w.t, warm.Observe(&w.entries[i], 0))
-			assert.Equal(w.t, warm.Asks(), cold.Asks(), "what is asked after entry %d depends on the entries up to it alone", i+1)
+			require.NoError(t, warm.Observe(&run[i], sizes[i]))
+			assert.Equal(t, warm.Asks(), cold.Asks(), "what is asked after entry %d depends on the entries up to it alone", i+1)
 		}
-		for k := i + 1; k < len(w.entries) && !gated; k++ {
-			require.NoError(w.t, cold.Observe(&w.entries[k], 0), "entry %d after the prefix of %d", k+1, i+1)
+		for k := i + 1; k < len(run) && !gated; k++ {
+			require.NoError(t, cold.Observe(&run[k], sizes[k]), "entry %d after the prefix of %d", k+1, i+1)
 		}
 		cold.Stop()
 	}

@@ -52,7 +52,7 @@ func BeginChild[In, Out any](ctx Context, w Type[In, Out], in In, opts ...ChildO
 	if w.def == nil {
 		panic(stall("a zero workflow.Type has no name; make it with workflow.Define or workflow.Declare"))
 	}
-	c, err := childOf(w.def, opts)
+	c, err := childOf(w.def, ctx.run.driver.Run().Headers, opts)
 	if err == nil {
 		if d, ok := any(&in).(interface{ Defaults() }); ok {
 			d.Defaults()
@@ -70,8 +70,8 @@ func BeginChild[In, Out any](ctx Context, w Type[In, Out], in In, opts ...ChildO
 	return f
 }
 
-// childOf is the wish for a child with the options of its definition and of the call.
-func childOf(d *definition, opts []ChildOption) (c commands.AskChild, err error) {
+// childOf is the wish for a child with the options of its definition and of the call, of a run with some headers.
+func childOf(d *definition, headers map[string]string, opts []ChildOption) (c commands.AskChild, err error) {
 	s := d.settings.own()
 	s.Version = 0 // that of the definition is not that of the child
 	for _, o := range opts {
@@ -91,6 +91,9 @@ func childOf(d *definition, opts []ChildOption) (c commands.AskChild, err error)
 		return c, err
 	}
 	if c.Memo, err = s.MemoPayload(); err != nil {
+		return c, err
+	}
+	if c.Headers, err = s.headersOn(headers); err != nil {
 		return c, err
 	}
 	c.Attributes, err = s.AttributesPayload()
@@ -182,10 +185,15 @@ func (c child) undone() *Pending {
 // that are abandoned, and all if the run continues as new. What a run leaves undone is forgotten with it.
 func (c Context) awaitChildren(err error) {
 	all := isContinue(err)
-	for _, child := range c.run.children {
-		for (all || child.abandoned) && child.undone() != nil {
-			c.run.driver.Change("waiting")
-			c.run.group.Wait(&child.undone().bell)
+	for waited := true; waited; { // again, for what other coroutines have done meanwhile
+		waited = false
+		for i := 0; i < len(c.run.children); i++ {
+			child := c.run.children[i]
+			for (all || child.abandoned) && child.undone() != nil {
+				waited = true
+				c.run.driver.Change("waiting")
+				c.run.group.Wait(&child.undone().bell)
+			}
 		}
 	}
 	c.run.children = nil

@@ -36,6 +36,9 @@ func ContinueAsNew[In any](ctx Context, in In, opts ...Option) error {
 		c.Memo, err = s.MemoPayload()
 	}
 	if err == nil {
+		c.Headers, err = s.headersOn(ctx.run.driver.Run().Headers)
+	}
+	if err == nil {
 		err = ctx.run.driver.SetAttributes(s.Attributes)
 		c.Attributes = history.Attributes(s.Attributes).Payload()
 	}

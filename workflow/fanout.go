@@ -24,16 +24,18 @@ func Map[T, R any](ctx Context, items []T, fn func(Context, T) (R, error), opts 
 	defer cancel()
 	results := make([]R, len(items))
 	var first error
+	done := 0
 	each(within, len(items), opts, func(ctx Context, i int) {
 		r, err := fn(ctx, items[i])
+		done++
 		if err != nil && first == nil {
 			first = err
 			cancel()
 		}
 		results[i] = r
 	})
-	if first == nil {
-		first = ctx.Err() // items that were not begun
+	if first == nil && done < len(items) {
+		first = ctx.Err() // the others were not begun
 	}
 	if first != nil {
 		return nil, first

@@ -148,6 +148,20 @@ func (s Settings) AttributesPayload() (history.Payload, error) {
 
 const maxHeaders = 8 << 10
 
+// headersOn encodes the headers on top of those that the run has; absent if there are none to add.
+func (s Settings) headersOn(had map[string]string) (history.Payload, error) {
+	if len(s.Headers) == 0 {
+		return history.Payload{}, nil
+	}
+	all := maps.Clone(s.Headers)
+	for name, value := range had {
+		if _, given := all[name]; !given {
+			all[name] = value
+		}
+	}
+	return Settings{Headers: all}.HeadersPayload()
+}
+
 // HeadersPayload encodes the headers.
 func (s Settings) HeadersPayload() (history.Payload, error) {
 	if len(s.Headers) == 0 {

@@ -122,6 +122,37 @@ func TestStopUnwindsWithDeferredCalls(t *testing.T) {
 	assert.True(t, g.Idle())
 }
 
+func TestNothingRunsOnInAHaltedGroup(t *testing.T) {
+	var g coro.Group
+	var bell coro.Bell
+	var ran []string
+	cleaned, holds := 0, false
+	g.Go("waits", func() {
+		defer func() { cleaned++ }()
+		g.Wait(&bell)
+		ran = append(ran, "woken")
+	})
+	g.Go("tries", func() {
+		defer func() { cleaned++ }()
+		g.Await(func() bool { return holds })
+		ran = append(ran, "held")
+	})
+	g.Run()
+	g.Go("halts", func() {
+		bell.Ring()
+		g.Halt()
+		holds = true
+		ran = append(ran, "halted")
+	})
+	g.Go("behind", func() { ran = append(ran, "behind") })
+	assert.Nil(t, g.Run())
+	assert.Nil(t, g.Run())
+	assert.Equal(t, []string{"halted"}, ran)
+	g.Stop()
+	assert.Equal(t, 2, cleaned)
+	assert.True(t, g.Idle())
+}
+
 func BenchmarkRoundTrip(b *testing.B) {
 	var g coro.Group
 	var bell coro.Bell
