@@ -72,6 +72,31 @@ func TestGateIsOldWhenOnlyTheEndRemains(t *testing.T) {
 	}))
 }
 
+// A run that waits for a signal has asked for nothing behind the gate, and has passed it all the same.
+func TestGateIsOldWhereTheRunWaitsBehindIt(t *testing.T) {
+	code := func(gated bool) func(workflow.Context, int) (bool, error) {
+		return func(ctx workflow.Context, n int) (bool, error) {
+			if _, err := workflow.Do(ctx, charge, n); err != nil {
+				return false, err
+			}
+			patched := gated && workflow.Patched(ctx, "sleep")
+			if patched {
+				if err := workflow.Sleep(ctx, time.Hour); err != nil {
+					return false, err
+				}
+			}
+			_, err := poke.Receive(ctx)
+			return patched, err
+		}
+	}
+	w := begin(t, code(false), 1)
+	w.complete(1, 1)
+	deploy(w, code(true))
+	w.signal(poke.With(1))
+	assert.False(t, result[bool](w))
+	assert.Nil(t, held(w, replay.Strict, code(true)))
+}
+
 func TestGateIsOldBehindInputsThatAreAnsweredLater(t *testing.T) {
 	code := func(gated bool) func(workflow.Context, int) (int, error) {
 		return func(ctx workflow.Context, n int) (int, error) {
