@@ -80,6 +80,29 @@ func TestUnreadSignalsAreCarriedOn(t *testing.T) {
 	}, tallying)
 }
 
+// TestEachRunNamesItsBuild: what is decided does not depend on whether the execution was remembered from the log meanwhile.
+// A run is remembered from its own first entry on.
+func TestEachRunNamesItsBuild(t *testing.T) {
+	for _, memory := range []int{0, runtime.Forget} {
+		newWorldOf(t, runtime.Config{Build: "b1", Memory: memory}, func(w *world) {
+			h, err := runtime.Start(w.ctx(), w.rt, "t", tallying, tally{Every: 1, Until: 3})
+			require.NoError(t, err)
+			for i := range 3 {
+				require.NoError(t, w.rt.Signal(w.ctx(), "t", number.With(i+1)))
+			}
+			_, err = h.Result(w.ctx())
+			require.NoError(t, err)
+			for _, e := range w.entries("t") {
+				want := ""
+				if e.Event.Kind() == "started" {
+					want = "b1"
+				}
+				assert.Equal(t, want, e.Build, "entry %d, %s, with memory %d", e.Seq, e.Event.Kind(), memory)
+			}
+		}, tallying)
+	}
+}
+
 func TestWhatOutlivesARunTravelsOn(t *testing.T) {
 	region := workflow.NewAttribute[string]("region")
 	phase := workflow.NewAttribute[int]("phase")

@@ -359,7 +359,8 @@ func (w *runner) entry(m *memory, event history.Event, by history.Actor) history
 		at = m.state.At
 	}
 	e := history.Entry{Seq: m.state.Seq + 1, At: at, By: by, Event: event}
-	if m.state.Build != w.x.rt.build {
+	// A run may be read without those before it, so its first entry names the build always.
+	if _, begins := event.(*history.Started); begins || m.state.Build != w.x.rt.build {
 		e.Build = w.x.rt.build
 	}
 	return e
