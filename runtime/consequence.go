@@ -59,7 +59,7 @@ func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
 	x.rt.parked.forget(x.id)
 	x.rt.results.tellAll(x.id)
 	for _, end := range m.ends {
-		if end.seq == e.Seq && end.Status != history.StatusContinued {
+		if end.seq == e.Seq {
 			x.closed(end.ended)
 		}
 	}

@@ -419,6 +419,9 @@ func (w *runner) push(m *memory, e history.Entry) {
 		m.plain = append(m.plain, e)
 	}
 	if m.state.Open() {
+		if n := len(m.ends); n > 0 && m.ends[n-1].Run.Chain == m.state.Run.Chain {
+			m.ends = m.ends[:n-1] // this run continues that one: their chain has not ended
+		}
 		w.warn(m)
 		return
 	}
