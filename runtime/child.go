@@ -25,7 +25,13 @@ func (x *execution) children(s *history.State, e *history.Entry) {
 		if c := s.Children[v.Step]; c != nil && c.CancelRequested && !c.CancelDelivered {
 			x.cancelChild(s.Run, c)
 		}
-		x.sendWaiting(s, v.Step)
+		x.sendParked(s, v.Step)
+	case *history.ChildRefused:
+		x.sendParked(s, v.Step)
+	case *history.ChildClosed: // which may be told before its start
+		x.sendParked(s, v.Step)
+	case *history.ChildCancelDelivered:
+		x.sendParked(s, v.Step)
 	case *history.ChildCancelRequested:
 		if c := s.Children[v.Step]; c != nil && c.Chain != "" {
 			x.cancelChild(s.Run, c)

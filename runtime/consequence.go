@@ -56,9 +56,10 @@ func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
 	}
 	x.rt.queue.SettleAll(x.id, errRunClosed)
 	x.rt.locals.forget(x.id)
+	x.rt.parked.forget(x.id)
 	x.rt.results.tellAll(x.id)
 	for _, end := range m.ends {
-		if end.seq == e.Seq && end.Status != history.StatusContinued {
+		if end.seq == e.Seq {
 			x.closed(end.ended)
 		}
 	}

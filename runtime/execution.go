@@ -43,14 +43,14 @@ type memory struct {
 	failed  error            // why what is pending cannot be appended
 	closed  error            // why payloads of the run cannot be opened; the code is not run then
 	carried []replay.Carried // what the run that is about to be continued leaves
-	ends    []end            // of runs that others wait for, in what is pending
+	ends    []end            // of chains that others wait for, in what is pending
 	first   names            // of the run that was open before what is pending
 	guessed bool             // that there is no history, which the append will tell
 	past    past             // when the runs before this one were recorded
 	began   uint64           // Seq of the Started of the run that was open before what is pending
 }
 
-// end is the end of a run and the Seq of the entry that closed it.
+// end is the end of a chain and the Seq of the entry that closed its last run.
 type end struct {
 	seq uint64
 	ended

@@ -35,6 +35,9 @@ func (w *runner) unfit(m *memory, err error) (done bool, _ error) {
 	if err != nil {
 		return false, err
 	}
+	if run.CancelRequested && len(events) > 1 { // the next run is told too
+		events = append(events, &history.CancelRequested{Reason: "asked of run " + run.ID})
+	}
 	for _, event := range events {
 		w.push(m, w.entry(m, event, history.Code))
 	}
@@ -54,6 +57,11 @@ func (w *runner) restart(m *memory, mismatch *replay.Mismatch) (c commands.Resta
 		switch v := e.Event.(type) {
 		case *history.Started:
 			c.Input, c.Signals, c.Updates = v.Input, nil, nil
+			for _, u := range v.Updates {
+				if m.state.Updates[u.Update] != nil {
+					c.Updates = append(c.Updates, u)
+				}
+			}
 			for _, r := range v.Carried {
 				for seq := r.From; seq <= r.To; seq++ {
 					c.Signals = append(c.Signals, seq)

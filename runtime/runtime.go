@@ -99,6 +99,7 @@ type Runtime struct {
 	spare      int          // bytes of an entry below which the vault leaves it alone
 	routes     routes
 	locals     locals
+	parked     parked
 	slots      chan struct{} // of errands
 	crew       *crew
 	pool       *coro.Pool

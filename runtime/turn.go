@@ -301,9 +301,10 @@ func (w *runner) givenUp() bool {
 // told is the input of the last one.
 func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 	for i, a := range asks {
+		var late *history.CancelRequested
 		_, continues := a.Command.(commands.ContinueAsNew)
 		if continues {
-			m.carried = m.machine.Carry()
+			m.carried, late = m.machine.Carry(), m.machine.Late()
 		}
 		events, err := commands.Decide(m.state, w.informed(m, a.Command), w.x.rt.now())
 		if err != nil || len(events) == 0 || len(events) > 1 && !continues {
@@ -318,7 +319,7 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 		}
 		w.push(m, e)
 		if continues {
-			return w.next(m, events[1].(*history.Started))
+			return w.next(m, events[1].(*history.Started), late)
 		}
 		if m.machine == nil { // that was the end
 			return nil
@@ -331,14 +332,20 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 }
 
 // next begins the run that continues the one that has just been closed. Its code is told at once, as part of the same append,
-// unless that is large already.
-func (w *runner) next(m *memory, e *history.Started) error {
+// unless that is large already. late is a wish that the run end which its code was not told any more: the next is told.
+func (w *runner) next(m *memory, e *history.Started, late *history.CancelRequested) error {
 	if len(m.pending) < maxEntries/2 && w.x.rt.working.Load() {
-		return w.record(m, e, history.Code, "")
+		if err := w.record(m, e, history.Code, ""); err != nil {
+			return err
+		}
+	} else {
+		w.push(m, w.entry(m, e, history.Code))
+		m.carried = nil // it is due now
 	}
-	w.push(m, w.entry(m, e, history.Code))
-	m.carried = nil
-	return nil // it is due now
+	if late == nil || !m.state.Open() || m.state.Run.CancelRequested {
+		return nil
+	}
+	return w.record(m, late, history.Code, "")
 }
 
 // deadlock notes that nothing can ever wake the code. The machine stays: somebody may still cancel.
@@ -381,6 +388,9 @@ func (w *runner) push(m *memory, e history.Entry) {
 		m.plain = append(m.plain, e)
 	}
 	if m.state.Open() {
+		if n := len(m.ends); n > 0 && m.ends[n-1].Run.Chain == m.state.Run.Chain {
+			m.ends = m.ends[:n-1] // this run continues that one: their chain has not ended
+		}
 		w.warn(m)
 		return
 	}
