@@ -83,3 +83,29 @@ func TestLostLocalStepIsMadeOnceMore(t *testing.T) {
 		assert.Equal(t, 2, a.Number, "step of %s", a.Execution)
 	}
 }
+
+// TestLostLocalStepWaitsForItsCode: while the code is not there a step has no function, and fails no attempt for that.
+func TestLostLocalStepWaitsForItsCode(t *testing.T) {
+	begun := make(chan activity.Attempt, 10)
+	var died atomic.Bool
+	w := steps(begun, &died)
+	dir := t.TempDir()
+	_, err := runtime.Start(t.Context(), lives(t, dir, w), "s", w, workflow.None{})
+	require.NoError(t, err)
+	<-begun
+	left := asLeftBehind(t, dir)
+	died.Store(true)
+
+	without := lives(t, left)
+	<-without.Ready()
+	require.NoError(t, without.Close())
+
+	with := lives(t, left, w)
+	number, err := runtime.Result(t.Context(), with, "s", w)
+	require.NoError(t, err)
+	assert.Equal(t, 2, number)
+	for e, err := range with.History(t.Context(), "s") {
+		require.NoError(t, err)
+		assert.NotEqual(t, "attempt-failed", e.Event.Kind())
+	}
+}
