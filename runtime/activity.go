@@ -29,9 +29,14 @@ func (x *execution) settle(step history.Step, cause error) {
 	x.rt.locals.drop(x.key(step))
 }
 
-func (x *execution) offer(s *history.State, step history.Step, now time.Time) {
-	if a := s.Activities[step]; a != nil {
-		x.rt.queue.Offer(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
+func (x *execution) offer(m *memory, step history.Step, now time.Time) {
+	a := m.state.Activities[step]
+	switch {
+	case a == nil:
+	case x.ready(m, a):
+		x.rt.queue.Offer(x.attempt(m.state, a, history.Payload{}), a.RetryAt, now)
+	default:
+		x.rt.queue.Settle(x.key(step), errSettledElsewhere) // so that it is offered as if it were new when it can be made
 	}
 }
 

@@ -19,9 +19,9 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 			q.Offer(x.attempt(s, a, v.Input), now, now)
 		}
 	case *history.AttemptFailed:
-		x.offer(s, v.Step, now)
+		x.offer(m, v.Step, now)
 	case *history.AttemptLost:
-		x.offer(s, v.Step, now)
+		x.offer(m, v.Step, now)
 	case *history.AttemptStarted:
 		if a := s.Activities[v.Step]; a != nil && v.Pending {
 			q.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
