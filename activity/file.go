@@ -67,3 +67,12 @@ func filesOf(ctx context.Context) (Files, error) {
 		return h.Files, nil
 	}
 }
+
+// FilesOf is where an attempt keeps files; nil if there is no place, or ctx is not that of an attempt. It is for those who
+// make a [Hand] of another.
+func FilesOf(ctx context.Context) Files {
+	if h := handOf(ctx); h != nil {
+		return h.Files
+	}
+	return nil
+}

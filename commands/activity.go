@@ -157,7 +157,8 @@ func (c CompleteActivity) decide(s *history.State, _ time.Time) ([]history.Event
 	return follows(&history.ActivityCompleted{Try: c.try(a), Result: c.Result})
 }
 
-// FailActivity is the end of an attempt that failed. The policy says whether another follows.
+// FailActivity is the end of an attempt that failed. The policy says whether another follows. Where the code watches the activity
+// and a checkpoint is new, only that follows, and the command is to be given again; see [Again].
 type FailActivity struct {
 	Attempt
 	Failure    history.Payload
@@ -192,7 +193,18 @@ func (c FailActivity) decide(s *history.State, now time.Time) ([]history.Event, 
 	if final != "" {
 		return follows(&history.ActivityFailed{Try: try, Failure: c.Failure, Checkpoint: c.last(a), Final: final})
 	}
-	return follows(&history.AttemptFailed{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a), RetryAt: retryAt})
+	failed := &history.AttemptFailed{Try: try, Failure: c.Failure, Checkpoint: c.fresh(a), RetryAt: retryAt}
+	if a.Watch && !failed.Checkpoint.Absent() { // the code is told first how far it came; its answer may change what follows
+		return follows(&history.ActivityProgressed{Heartbeat: history.Heartbeat{Try: try, Beat: later(c.Beat, a.Beat), Checkpoint: failed.Checkpoint}})
+	}
+	return follows(failed)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // next says when the attempt after the one in hand is to be made, or why there is none.

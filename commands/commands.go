@@ -62,6 +62,21 @@ func Decide(s *history.State, c Command, now time.Time) ([]history.Event, error)
 	return c.decide(s, now)
 }
 
+// Again reports whether a command of which these events followed is to be given again, because the code's answer to them may
+// change what follows next.
+func Again(c Command, events []history.Event) bool {
+	switch c.(type) {
+	case Wake:
+		return len(events) > 0
+	case FailActivity:
+		if len(events) == 1 {
+			_, progressed := events[0].(*history.ActivityProgressed)
+			return progressed
+		}
+	}
+	return false
+}
+
 func follows(events ...history.Event) ([]history.Event, error) { return events, nil }
 
 func nothing() ([]history.Event, error) { return nil, nil }

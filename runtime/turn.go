@@ -118,7 +118,8 @@ func (w *runner) command(m *memory, c *call, command commands.Command) error {
 			}
 		}
 		c.answer.run, c.answer.chain = m.state.Run.ID, m.state.Run.Chain
-		if _, again := command.(commands.Wake); !again || len(m.pending) >= maxEntries {
+		_, wakes := command.(commands.Wake)
+		if !commands.Again(command, events) || wakes && len(m.pending) >= maxEntries {
 			return nil
 		}
 	}

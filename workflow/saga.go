@@ -15,6 +15,11 @@ func (u *Undo) Add(fn func(Context) error) { u.steps = append(u.steps, fn) }
 
 // Saga runs fn. If it fails or its scope ends, what was added to undo is done, the last first, in a scope of its own that
 // does not end; what fails there does not keep the rest from being done. The error is that of fn, joined with those of undoing.
+//
+// An activity that is in hand when the scope ends is given up by default, and may have had its effect: give those that have to
+// be undone activity.OnCancel(activity.WaitCancelled), or make their undoing harmless where there is nothing to undo and
+// add it before.
+//
 // A panic stalls the run and undoes nothing.
 func Saga[Out any](ctx Context, fn func(undo *Undo) (Out, error)) (Out, error) {
 	undo := &Undo{}

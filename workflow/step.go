@@ -53,8 +53,8 @@ func beginLocal[T any](ctx Context, call activity.Call, err error, h activity.Ha
 		p.Settle(history.Payload{}, ended)
 		return f
 	}
-	if err == nil {
-		err = commands.CheckName("the name of a step", call.Name)
+	if bad := commands.CheckName("the name of a step", call.Name); bad != nil {
+		panic(stall("%v", bad)) // a slip of the author's, which better code mends
 	}
 	if err != nil {
 		p.Settle(history.Payload{}, fmt.Errorf("step %s was not begun: %w", call.Name, err))

@@ -218,6 +218,7 @@ func (m *making) make(ctx context.Context, body activity.Handler, input history.
 			return history.JSON(raw)
 		},
 		Token: func() string { return activity.Token(ctx) },
+		Files: activity.FilesOf(ctx),
 	}
 	defer func() {
 		if v := recover(); v != nil {

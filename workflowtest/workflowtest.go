@@ -49,6 +49,7 @@ func (o option) apply(s *settings) { o(s) }
 
 type settings struct {
 	id          string
+	start       []workflow.Option
 	definitions []workflow.Definition
 	stubs       []stub
 	script      []cue
@@ -70,6 +71,11 @@ func Use(definitions ...workflow.Definition) Option {
 
 // ID sets the workflow id. Default "test".
 func ID(id string) Option { return option(func(s *settings) { s.id = id }) }
+
+// Start has the workflow started with options: attributes, headers, limits, a version, or those of package runtime.
+func Start(options ...workflow.Option) Option {
+	return option(func(s *settings) { s.start = append(s.start, options...) })
+}
 
 // At performs acts, in order, when d has passed on the virtual clock since the start. Acts run in the virtual clock, on
 // its main goroutine; what one brings about has come to rest before the next is performed. The test is run twice, so acts
@@ -108,7 +114,7 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	p := &play{
 		settings: s, workflow: w,
 		start: func(ctx context.Context, rt *runtime.Runtime) error {
-			_, err := runtime.Start(ctx, rt, s.id, w, in)
+			_, err := runtime.Start(ctx, rt, s.id, w, in, s.start...)
 			return err
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/store/memory"
+	"github.com/clewflow/clew/vault"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -36,6 +38,7 @@ type World struct {
 	memory  int
 	disk    *memory.Disk
 	dice    *rand.ChaCha8
+	vault   *vault.Vault // where activities keep files; payloads are stored as they are
 	life    *life
 	began   time.Time
 	dying   sync.WaitGroup // lives that have ended
@@ -78,6 +81,10 @@ func (p *play) perform(t *testing.T, memoryLimit int, back recording, end func(*
 			T: t, Context: ctx, ID: p.id, Again: back != nil, play: p, memory: memoryLimit, disk: memory.NewDisk(),
 			dice: rand.NewChaCha8([32]byte{'c', 'l', 'e', 'w'}), began: time.Now(), stubbed: map[string]bool{}, types: map[string]bool{},
 			known: map[history.ID]*known{}, news: make(chan struct{}, 1),
+		}
+		var err error
+		if w.vault, err = vault.New(vault.Options{Blobs: new(vault.MemoryBlobs), Threshold: math.MaxInt}); err != nil {
+			t.Fatal(err)
 		}
 		w.cast.init(back)
 		defer w.end()
@@ -365,7 +372,7 @@ func (w *World) open() {
 	l := &life{world: w, log: &handle{w.disk.Open(), w}, ran: make(chan struct{})}
 	rt, err := runtime.Open(w.Context, runtime.Config{
 		Store: "memory:", Log: l.log, Namespace: namespace, Memory: w.memory, Drain: 1, Replay: replay.Strict, Build: "test",
-		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Errands: w.errand, Local: w.cast.around(w),
+		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault, Errands: w.errand, Local: w.cast.around(w),
 		Logger: slog.New(slog.NewTextHandler(logWriter{l}, &slog.HandlerOptions{ReplaceAttr: timeless})),
 	}, w.definitions()...)
 	if err != nil {
