@@ -237,7 +237,7 @@ func (w *runner) act(m *memory) {
 		x.dispatch(m, &open[i])
 	}
 	clear(m.pending)
-	m.pending, m.plain, m.ends = m.pending[:0], nil, nil
+	m.pending, m.plain, m.ends, m.began = m.pending[:0], nil, nil, m.state.Run.Began
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt
