@@ -245,10 +245,10 @@ func (w *runner) act(m *memory) {
 	if !m.state.Open() {
 		wake = time.Time{}
 	}
-	if at, broken := r.broken.Load(x.id); broken && (wake.IsZero() || at.(time.Time).Before(wake)) {
-		wake = at.(time.Time)
-	}
 	r.wakes.Wake(x.id, wake, r.now())
+	if at, broken := r.broken.Load(x.id); broken { // after that, because errands set both at any time
+		r.wakes.WakeBy(x.id, at.(time.Time), r.now())
+	}
 	if m.state.Due() && m.stall == nil && r.working.Load() && m.machine == nil {
 		// Run began while the input was recorded alone.
 		_ = r.submit(x.id, &call{look: func(*memory) error { return nil }})
