@@ -131,11 +131,15 @@ func (c Beat) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if !c.Beat.After(a.Beat) {
 		return nothing()
 	}
-	beat := history.Heartbeat{Try: c.try(a), Beat: c.Beat, Checkpoint: c.fresh(a)}
+	return follows(beaten(a, history.Heartbeat{Try: c.try(a), Beat: c.Beat, Checkpoint: c.fresh(a)}))
+}
+
+// beaten is a heartbeat as it is recorded: the code is told the checkpoints of an activity that it watches.
+func beaten(a *history.Activity, beat history.Heartbeat) history.Event {
 	if a.Watch && !beat.Checkpoint.Absent() {
-		return follows(&history.ActivityProgressed{Heartbeat: beat})
+		return &history.ActivityProgressed{Heartbeat: beat}
 	}
-	return follows(&beat)
+	return &beat
 }
 
 // CompleteActivity settles an activity with its result.

@@ -72,7 +72,7 @@ func (c Wake) limit(s *history.State, a *history.Activity, t Attempt, limit stri
 	timedOut := &history.ActivityTimedOut{Try: try, Limit: limit, Failure: a.LastFailure, Checkpoint: t.last(a)}
 	switch {
 	case limit == history.HeartbeatLimit && t.Beat.Add(a.Policy.Heartbeat).After(now):
-		return follows(&history.Heartbeat{Try: try, Beat: t.Beat, Checkpoint: checkpoint})
+		return follows(beaten(a, history.Heartbeat{Try: try, Beat: t.Beat, Checkpoint: checkpoint}))
 	case a.CancelRequested:
 		return follows(&history.ActivityCancelled{Try: try, Failure: a.LastFailure, Checkpoint: t.last(a)})
 	case limit == history.ScheduleToStart, limit == history.ScheduleToClose:
