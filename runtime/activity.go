@@ -69,6 +69,9 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 	durable := s.Seq - uint64(len(m.pending))
 	x.childrenAgain(s, durable)
 	x.sendsAgain(s, durable)
+	if s.Open() && s.Run.Parent.ID != "" && s.Run.Parent.OnClose != history.AbandonChild {
+		r.follow(id)
+	}
 	for _, step := range sorted(s.Activities) {
 		a := s.Activities[step]
 		switch {

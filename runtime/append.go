@@ -12,12 +12,14 @@ import (
 
 // append makes what is pending durable, in one append unless it is too much for one.
 func (w *runner) append(m *memory) error {
+	run := m.began
 	for rest := m.pending; len(rest) > 0; {
 		n := piece(rest)
 		tail := m.tail(w.x.id)
+		run = began(run, rest[:n])
 		if n < len(rest) { // more follows: whoever remembers the execution now has something to do
 			last := rest[n-1]
-			tail = &store.Tail{ID: w.x.id, Began: began(m, rest[:n]), Seq: last.Seq, Hash: last.Hash, Due: true}
+			tail = &store.Tail{ID: w.x.id, Began: run, Seq: last.Seq, Hash: last.Hash, Due: true}
 		}
 		if err := w.appendPiece(tail, rest[:n]); err != nil {
 			return err
@@ -27,14 +29,14 @@ func (w *runner) append(m *memory) error {
 	return nil
 }
 
-// began is the Seq of the Started of the run that is open after entries.
-func began(m *memory, entries []history.Entry) uint64 {
+// began is the Seq of the Started of the run that is open after entries, if that of the run before them is run.
+func began(run uint64, entries []history.Entry) uint64 {
 	for i := len(entries) - 1; i >= 0; i-- {
 		if _, ok := entries[i].Event.(*history.Started); ok {
 			return entries[i].Seq
 		}
 	}
-	return m.began
+	return run
 }
 
 // maxPiece is how much goes into one append, unless it is one entry.

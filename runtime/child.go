@@ -100,7 +100,8 @@ func (r *Runtime) startAsked(ctx context.Context, id history.ID, run history.Run
 	case told == nil && err == nil && a.nothing: // it was started before, and may have ended before anybody knew whom to tell
 		return r.lookAt(ctx, id, run, child, a.chain, asked.Step)
 	case over(told) && err == nil: // the parent has ended meanwhile
-		return r.followParent(ctx, child)
+		r.follow(child)
+		return nil
 	case over(told):
 		return nil
 	}
@@ -218,7 +219,7 @@ func (x *execution) closed(s ended) {
 		})
 	}
 	if s.Run.HadChildren {
-		r.errand(id, 0, "end its children", id, func(ctx context.Context) error {
+		r.apart(id, 0, "end its children", id, nil, func(ctx context.Context) error { // the index may be far behind
 			return r.insist(ctx, "ending the children of an execution", id, func(ctx context.Context) error { return r.endChildren(ctx, id) })
 		})
 	}
@@ -236,11 +237,15 @@ func (r *Runtime) endChildren(ctx context.Context, id history.ID) error {
 	}
 	slices.Sort(children)
 	for _, child := range children {
-		if err := r.followParent(ctx, r.id(child)); err != nil {
-			return err
-		}
+		r.follow(r.id(child))
 	}
 	return nil
+}
+
+// follow has a child act on the end of its parent, if that has ended. It is the child's errand: its state says that it has a
+// parent, and whose it was may have ended long ago.
+func (r *Runtime) follow(child history.ID) {
+	r.errand(child, 0, "look at its parent", child, func(ctx context.Context) error { return r.followParent(ctx, child) })
 }
 
 // followParent has a child act on the end of its parent, if that has ended.

@@ -26,6 +26,11 @@ const errandsAtOnce = 256
 // errand runs something that x wants of another execution, apart from its runner. If it could not be done it is found again
 // in the state of again.
 func (r *Runtime) errand(of history.ID, step history.Step, what string, again history.ID, do func(context.Context) error) {
+	r.apart(of, step, what, again, r.slots, do)
+}
+
+// apart is errand for what may wait long: it does not take one of the places of the others. With slots it takes one of those.
+func (r *Runtime) apart(of history.ID, step history.Step, what string, again history.ID, slots chan struct{}, do func(context.Context) error) {
 	if !r.working.Load() {
 		return // whoever runs next finds it in the state
 	}
@@ -42,12 +47,15 @@ func (r *Runtime) errand(of history.ID, step history.Step, what string, again hi
 	r.own.Add(1)
 	r.crew.run(func() {
 		defer r.own.Done()
-		select {
-		case r.slots <- struct{}{}:
-			defer func() { <-r.slots }()
-			e.Do()
-		case <-r.ctx.Done():
+		if slots != nil {
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			case <-r.ctx.Done():
+				return
+			}
 		}
+		e.Do()
 	})
 }
 

@@ -240,7 +240,7 @@ func (w *runner) act(m *memory) {
 		x.dispatch(m, &open[i])
 	}
 	clear(m.pending)
-	m.pending, m.plain, m.ends = m.pending[:0], nil, nil
+	m.pending, m.plain, m.ends, m.began, m.first = m.pending[:0], nil, nil, m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt
@@ -248,10 +248,10 @@ func (w *runner) act(m *memory) {
 	if !m.state.Open() {
 		wake = time.Time{}
 	}
-	if at, broken := r.broken.Load(x.id); broken && (wake.IsZero() || at.(time.Time).Before(wake)) {
-		wake = at.(time.Time)
-	}
 	r.wakes.Wake(x.id, wake, r.now())
+	if at, broken := r.broken.Load(x.id); broken { // after that, because errands set both at any time
+		r.wakes.WakeBy(x.id, at.(time.Time), r.now())
+	}
 	if m.state.Due() && m.stall == nil && r.working.Load() && m.machine == nil {
 		// Run began while the input was recorded alone.
 		_ = r.submit(x.id, &call{look: func(*memory) error { return nil }})

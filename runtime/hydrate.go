@@ -62,10 +62,8 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 		r.wakes.WakeBy(tail.ID, tail.Wake, r.now())
 		if tail.Due || tail.Unsettled > 0 {
 			group.Go(func() error { return r.takeUpOne(ctx, tail.ID) })
-		}
-		if tail.Follows {
-			id := tail.ID
-			r.errand(id, 0, "look at its parent", id, func(ctx context.Context) error { return r.followParent(ctx, id) })
+		} else if tail.Follows {
+			r.follow(tail.ID)
 		}
 	}
 	return group.Wait()

@@ -29,6 +29,7 @@ func (w *runner) remember(m *memory, code bool) error {
 		return err
 	}
 	*m = memory{state: history.Fold(run...), closed: closed}
+	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	run = lastRun(run, m.state.Run.Began)
 	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
 		return nil
@@ -61,8 +62,8 @@ func (w *runner) read() (entries []history.Entry, closed, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
 		}
-		if ok {
-			from, tail = t.Began, t
+		if tail = t; ok && t.Began <= t.Seq { // else where the run begins is not known
+			from = t.Began
 		}
 	}
 	if tail.Seq > 0 {

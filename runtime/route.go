@@ -30,6 +30,8 @@ type routes struct {
 // Route replaces the routes of a workflow, for starts from now on; none sends all to the newest version. What is open stays
 // with its version. Errors: ErrInvalid, ErrUnknownType.
 func (r *Runtime) Route(name string, routes ...Route) error {
+	r.routes.mu.Lock()
+	defer r.routes.mu.Unlock()
 	share := 0.0
 	for _, route := range routes {
 		if r.codes[name][route.Version] == nil {
@@ -43,8 +45,6 @@ func (r *Runtime) Route(name string, routes ...Route) error {
 	if share > 100 {
 		return &commands.Invalid{Field: "the sum of Route.Percent", Value: fmt.Sprint(share), Want: "at most 100"}
 	}
-	r.routes.mu.Lock()
-	defer r.routes.mu.Unlock()
 	r.routes.routes[name] = slices.Clone(routes)
 	return nil
 }
@@ -57,11 +57,11 @@ func (r *Runtime) Disable(name string, version int) error { return r.enable(name
 func (r *Runtime) Enable(name string, version int) error { return r.enable(name, version, true) }
 
 func (r *Runtime) enable(name string, version int, on bool) error {
+	r.routes.mu.Lock()
+	defer r.routes.mu.Unlock()
 	if r.codes[name][version] == nil {
 		return r.unknown(name, version)
 	}
-	r.routes.mu.Lock()
-	defer r.routes.mu.Unlock()
 	if r.routes.disabled[name] == nil {
 		r.routes.disabled[name] = map[int]bool{}
 	}
@@ -110,7 +110,7 @@ func placeOf(name, id string) float64 {
 	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53) * 100
 }
 
-// unknown says what there is instead of a workflow, or a version of one.
+// unknown says what there is instead of a workflow, or a version of one. The caller holds the mutex of the routes.
 func (r *Runtime) unknown(name string, version int) error {
 	versions := r.codes[name]
 	if len(versions) == 0 {

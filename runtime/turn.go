@@ -34,7 +34,6 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 		}
 	}
 	size := 0
-	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	for _, c := range calls {
 		if c.code && n > 0 && m.machine == nil && m.stall == nil {
 			break // the run has just been closed, and its code stopped: it is remembered for the next batch

@@ -37,7 +37,8 @@ func (r *Runtime) openVault(dir string) error {
 	if err != nil {
 		return err
 	}
-	r.vault, err = vault.New(vault.Options{Codecs: []vault.Codec{vault.Zstd(large)}, Blobs: blobs, Limit: r.config.Payload})
+	limit := max(r.config.Payload, 32<<20) // what was recorded when more was allowed is still to be opened
+	r.vault, err = vault.New(vault.Options{Codecs: []vault.Codec{vault.Zstd(large)}, Blobs: blobs, Limit: limit})
 	r.spare = large
 	return err
 }
@@ -63,16 +64,31 @@ func (r *Runtime) seal(id history.ID, prev history.Hash, e *history.Entry) (stor
 	return stored, nil
 }
 
-// unwrap is an entry with its payloads open. If they cannot be opened, it is as it is stored, and the error says why.
+// unwrap is an entry with its payloads open. If they cannot be opened, it is as it is stored, and the error says why. Those that
+// never can be, because their key was destroyed, are then redacted: so they can be recorded again at another place.
 func (r *Runtime) unwrap(ctx context.Context, id history.ID, e history.Entry) (history.Entry, error) {
 	if r.vault == nil || !e.Encoded() {
 		return e, nil
 	}
 	event, err := r.vault.Unwrap(ctx, id, e.Seq, e.Event)
+	if errors.Is(err, vault.ErrShredded) {
+		e = e.With(redacted(e.Event))
+	}
 	if err != nil {
 		return e, fmt.Errorf("entry %d of %s: %w", e.Seq, id, err)
 	}
 	return e.With(event), nil
+}
+
+// redacted is an event without the bytes of its closed payloads.
+func redacted(event history.Event) history.Event {
+	event, _ = history.WithPayloads(event, func(_ string, p history.Payload) (history.Payload, error) {
+		if p.Closed() {
+			p.Data = nil
+		}
+		return p, nil // never fails
+	})
+	return event
 }
 
 // Shred destroys the key under which the payloads of an execution are encrypted: they can never be read again, here and in every copy
