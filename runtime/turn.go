@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -405,7 +404,7 @@ func (w *runner) push(m *memory, e history.Entry) {
 	}
 	m.state.Evolve(e)
 	if stored.Event != e.Event && m.plain == nil {
-		m.plain = slices.Clone(m.pending)
+		m.plain = append([]history.Entry{}, m.pending...) // and not nil, which says that all are open
 	}
 	m.pending = append(m.pending, stored)
 	if m.plain != nil {
