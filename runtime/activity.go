@@ -267,6 +267,9 @@ func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Pa
 	handler := r.handlers[h.Activity]
 	if h.Local {
 		handler = r.locals.of(h.Key)
+		if ctx.Err() != nil { // it was settled before the function was had: that is gone, or is another run's
+			return result, context.Cause(ctx)
+		}
 	}
 	if handler == nil {
 		if _, told := r.missing.LoadOrStore(h.Activity, true); !told {

@@ -3,7 +3,6 @@ package runtime
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/clewflow/clew/commands"
@@ -381,7 +380,7 @@ func (w *runner) push(m *memory, e history.Entry) {
 	}
 	m.state.Evolve(e)
 	if stored.Event != e.Event && m.plain == nil {
-		m.plain = slices.Clone(m.pending)
+		m.plain = append([]history.Entry{}, m.pending...) // and not nil, which says that all are open
 	}
 	m.pending = append(m.pending, stored)
 	if m.plain != nil {

@@ -284,3 +284,44 @@ func TestActivitiesPassFilesByReference(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+// TestWhatIsAskedLateIsOpen: of a run that was recorded before anybody ran its code, the first that is recorded then is what the
+// code asks, and others get the values of it as they are, and not as they are stored.
+func TestWhatIsAskedLateIsOpen(t *testing.T) {
+	large := strings.Repeat("large", 20_000)
+	note := workflow.NewSignal[string]("note")
+	measure := activity.Define("measure", func(_ context.Context, in string) (int, error) { return len(in), nil }, activity.MaxAttempts(1))
+	child := workflow.Define("child", func(_ workflow.Context, in string) (int, error) { return len(in), nil })
+	main := workflow.Define("main", func(ctx workflow.Context, way string) (int, error) {
+		switch way {
+		case "activity":
+			return workflow.Do(ctx, measure, large)
+		case "child":
+			return workflow.Child(ctx, child, large)
+		}
+		if err := workflow.Send(ctx, workflow.Info(ctx).ID, note.With(large)); err != nil {
+			return 0, err
+		}
+		v, err := note.Receive(ctx)
+		return len(v), err
+	})
+	rt, err := runtime.Open(t.Context(), runtime.Config{Store: t.TempDir(), Logger: slog.New(slog.DiscardHandler)}, main, child, measure)
+	require.NoError(t, err)
+	ways := []string{"activity", "child", "message"}
+	for _, way := range ways {
+		_, err := runtime.Start(t.Context(), rt, way, main, way)
+		require.NoError(t, err)
+	}
+	ran := make(chan error, 1)
+	go func() { ran <- rt.Run(context.Background()) }()
+	defer func() { assert.NoError(t, rt.Close()); <-ran }()
+	for _, way := range ways {
+		n, err := runtime.Result(t.Context(), rt, way, main)
+		require.NoError(t, err, way)
+		assert.Equal(t, len(large), n, way)
+		for e, err := range rt.History(t.Context(), way) {
+			require.NoError(t, err)
+			assert.NotContains(t, []string{"stalled", "attempt-failed"}, e.Event.Kind(), way)
+		}
+	}
+}

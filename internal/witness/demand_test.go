@@ -15,6 +15,8 @@ type demand struct {
 	first   uint64 // when it was put first
 	done    uint64 // when it was acknowledged; 0: it was not
 	unknown bool   // one of the tries was never answered
+	agreed  uint64 // when an update was acknowledged as accepted
+	answer  string // to an update
 	refused string // the last answer, if it was no
 	run     string
 	tries   int
@@ -26,17 +28,18 @@ var (
 	errNotFound   = runtime.ErrNotFound
 	errSettled    = runtime.ErrSettled
 	errStale      = runtime.ErrStale
+	errRunClosed  = runtime.ErrRunClosed
 	errsOfClosing = []error{runtime.ErrClosed, store.ErrClosed}
 )
 
 var kinds = []string{
 	sequenceKind, sequenceKind, collectKind, collectKind, gateKind, chainKind, fanKind, beatsKind, beatsKind, onceKind, onceKind,
-	outsideKind, outsideKind, cleanupKind,
+	outsideKind, outsideKind, cleanupKind, tripKind, tripKind, relayKind, relayKind, familyKind,
 }
 
 // load thinks up the next demand, unless too many wait.
 func (w *witness) load(l *life) {
-	if len(w.waiting) >= atOnce || l.killed {
+	if w.pressing() >= atOnce || l.killed {
 		return
 	}
 	if d := w.next(); d != nil {
@@ -44,22 +47,37 @@ func (w *witness) load(l *life) {
 	}
 }
 
+// pressing is how many demands wait for something that is not for others to bring about, as an accepted update may.
+func (w *witness) pressing() (n int) {
+	for _, d := range w.waiting {
+		if d.agreed == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *witness) next() *demand {
 	switch dice := w.rand.IntN(100); {
-	case dice < 35:
-		kind := kinds[w.rand.IntN(len(kinds))]
-		return w.beginning(fmt.Sprintf("%s-%d", kind, len(w.order)), start, kind, w.sizeOf(kind))
-	case dice < 38:
+	case dice < 30:
+		return w.beginningOf(kinds[w.rand.IntN(len(kinds))])
+	case dice < 33:
 		return w.beginAgain()
-	case dice < 68:
+	case dice < 58:
 		if w.busy == nil || w.rand.IntN(5) == 0 {
-			w.busy = w.lately(60, gateKind, collectKind)
+			w.busy = w.lately(60, gateKind, collectKind, relayKind, relayKind)
 		}
 		if x := w.busy; x != nil {
 			return w.sending(x, fmt.Sprintf("%s/%d", x.id, len(x.notes)))
 		}
-	case dice < 75:
-		if x := w.lately(60, cleanupKind, chainKind, sequenceKind, fanKind, outsideKind, gateKind); x != nil {
+	case dice < 63:
+		return w.updating()
+	case dice < 65:
+		return w.startingWithSignal()
+	case dice < 67:
+		return w.carrying()
+	case dice < 74:
+		if x := w.lately(60, cleanupKind, chainKind, sequenceKind, fanKind, outsideKind, gateKind, tripKind, familyKind, courierKind, kinKind); x != nil {
 			return w.cancelling(x)
 		}
 	case dice < 78:
@@ -96,6 +114,12 @@ func (w *witness) sizeOf(kind string) int {
 		return w.rand.IntN(4)
 	case collectKind:
 		return 1 + w.rand.IntN(6)
+	case tripKind:
+		return w.rand.IntN(4)
+	case familyKind:
+		return w.rand.IntN(2)
+	case relayKind:
+		return w.weight(6)
 	case beatsKind:
 		return 5 + w.rand.IntN(30)
 	case chainKind:
@@ -112,7 +136,7 @@ func (w *witness) lately(most int, kinds ...string) *execution {
 	var found []*execution
 	for i := len(w.order) - 1; i >= 0 && len(found) < most && i >= len(w.order)-400; i-- {
 		x := w.order[i]
-		if x.starts[0].What == await {
+		if len(x.starts) > 0 && x.starts[0].What == await {
 			continue
 		}
 		if len(kinds) == 0 {
@@ -130,6 +154,10 @@ func (w *witness) lately(most int, kinds ...string) *execution {
 	return found[w.rand.IntN(len(found))]
 }
 
+func (w *witness) beginningOf(kind string) *demand {
+	return w.beginning(fmt.Sprintf("%s-%d", kind, len(w.order)), start, kind, w.sizeOf(kind))
+}
+
 func (w *witness) beginning(id, what, kind string, size int) *demand {
 	x := &execution{id: id, kind: kind}
 	d := &demand{of: x, request: request{What: what, ID: id, Kind: kind, Request: id + "/start", Size: size}}
@@ -141,8 +169,8 @@ func (w *witness) beginning(id, what, kind string, size int) *demand {
 
 // beginAgain starts another run of an execution, in place of the one that may be open.
 func (w *witness) beginAgain() *demand {
-	x := w.lately(30, sequenceKind, fanKind, chainKind, beatsKind)
-	if x == nil || x.starts[0].done == 0 {
+	x := w.lately(30, sequenceKind, fanKind, chainKind, beatsKind, tripKind, familyKind)
+	if x == nil || len(x.starts) == 0 || x.starts[0].done == 0 {
 		return nil
 	}
 	for _, d := range w.waiting {
@@ -159,6 +187,9 @@ func (w *witness) beginAgain() *demand {
 
 func (w *witness) sending(x *execution, value string) *demand {
 	d := &demand{of: x, request: request{What: send, ID: x.id, Request: x.id + "/" + value, Value: value}}
+	if value != last {
+		d.Weight = w.weight(20)
+	}
 	x.notes = append(x.notes, d)
 	return d
 }

@@ -3,6 +3,8 @@ package witness
 import (
 	"context"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -11,22 +13,32 @@ import (
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store"
 	"github.com/clewflow/clew/store/pebble"
+	"github.com/clewflow/clew/vault"
 	"github.com/clewflow/clew/workflow"
 )
 
 // judge opens the directory and holds what is there against what the witness knows.
 func (w *witness) judge() {
 	histories := w.histories()
+	all := errandsOf(histories)
 	for id, entries := range histories {
 		x := w.executions[id]
+		if x == nil && all.wanted(id) {
+			x = &execution{id: id, kind: kindAt(entries), child: true}
+		}
 		if x == nil {
 			w.wrong("%s is there, and nobody asked for it", id)
 			continue
 		}
 		w.judgeStream(x, entries)
-		w.judgeDemands(x, entries)
+		w.judgeDemands(x, all.without(id, entries))
+		for _, c := range chainsOf(entries) {
+			w.judgeChain(x, c)
+		}
 	}
+	w.judgeErrands(all)
 	for _, x := range w.order {
 		if histories[x.id] == nil {
 			w.judgeDemands(x, nil)
@@ -45,10 +57,18 @@ func (w *witness) histories() map[string][]history.Entry {
 	defer enough()
 	head, err := log.Head(ctx)
 	require.NoError(w.t, err)
-	all := map[string][]history.Entry{}
+	v := w.vault()
+	all, chains := map[string][]history.Entry{}, map[string]*history.Chain{}
 	for record, err := range log.Follow(ctx, 0) {
 		require.NoError(w.t, err)
-		all[record.ID.Workflow] = append(all[record.ID.Workflow], record.Entry)
+		id := record.ID.Workflow
+		if chains[id] == nil {
+			chains[id] = new(history.Chain)
+		}
+		if err := chains[id].Check(record.Entry); err != nil {
+			w.wrong("%s: %v", id, err)
+		}
+		all[id] = append(all[id], w.opened(v, record))
 		if record.Position >= head {
 			enough()
 		}
@@ -74,6 +94,32 @@ func (w *witness) histories() map[string][]history.Entry {
 	return all
 }
 
+// vault is what the payloads in the directory are opened with.
+func (w *witness) vault() *vault.Vault {
+	blobs, err := vault.OpenBlobs(filepath.Join(w.dir, "blobs"))
+	require.NoError(w.t, err)
+	v, err := vault.New(vault.Options{Blobs: blobs})
+	require.NoError(w.t, err)
+	files, err := filepath.Glob(filepath.Join(w.dir, "blobs", "??", "*"))
+	require.NoError(w.t, err)
+	w.seen["blobs"] = len(files)
+	return v
+}
+
+// opened is an entry with its payloads open.
+func (w *witness) opened(v *vault.Vault, record store.Record) history.Entry {
+	e := record.Entry
+	if !e.Encoded() {
+		return e
+	}
+	event, err := v.Unwrap(context.Background(), record.ID, e.Seq, e.Event)
+	if err != nil {
+		w.wrong("%s: entry %d, %s, cannot be opened: %v", record.ID.Workflow, e.Seq, e.Event.Kind(), err)
+		return e
+	}
+	return e.With(event)
+}
+
 func codes(name string, version int) workflow.Code {
 	for _, d := range workflows {
 		if b, _ := workflow.BodyOf(d); b.Name == name && b.Settings.Version == version {
@@ -85,16 +131,11 @@ func codes(name string, version int) workflow.Code {
 
 // judgeStream looks at a history by itself.
 func (w *witness) judgeStream(x *execution, entries []history.Entry) {
-	var chain history.Chain
 	if entries[0].Seq != 1 {
 		w.wrong("%s begins with entry %d", x.id, entries[0].Seq)
 	}
 	for _, e := range entries {
 		w.seen[e.Event.Kind()]++
-		if err := chain.Check(e); err != nil {
-			w.wrong("%s: %v", x.id, err)
-			return
-		}
 	}
 	for _, run := range runsOf(entries) {
 		w.judgeRun(x, run)
@@ -138,11 +179,33 @@ func abridged(e history.Event) string {
 	case *history.AttemptFailed:
 		return fmt.Sprintf("%+v %s", e.Try, e.Limit)
 	case *history.ActivityCompleted:
-		return fmt.Sprintf("%+v %s", e.Try, e.Result.Data)
+		return fmt.Sprintf("%+v %s", e.Try, e.Result.Data[:min(60, len(e.Result.Data))])
 	case *history.ActivityFailed:
 		return fmt.Sprintf("%+v %s %s", e.Try, e.Final, e.Failure.Data)
 	case *history.Signaled:
-		return string(e.Value.Data)
+		return string(e.Value.Data[:min(60, len(e.Value.Data))])
+	case *history.SendAsked:
+		return fmt.Sprintf("step %d to %s", e.Step, e.ID)
+	case *history.Sent:
+		return fmt.Sprintf("step %d %s", e.Step, e.Refused)
+	case *history.ChildAsked:
+		return fmt.Sprintf("step %d %s %s %s", e.Step, e.ID, e.OnParentClose, e.OnCancel)
+	case *history.ChildStarted:
+		return fmt.Sprintf("step %d chain %s", e.Step, e.Chain)
+	case *history.ChildCancelRequested:
+		return fmt.Sprint("step ", e.Step)
+	case *history.ChildCancelDelivered:
+		return fmt.Sprint("step ", e.Step)
+	case *history.ChildClosed:
+		return fmt.Sprintf("step %d %s %s", e.Step, e.Status, e.Reason)
+	case *history.UpdateAccepted:
+		return e.Update
+	case *history.UpdateCompleted:
+		return e.Update
+	case *history.CancelRequested:
+		return e.Reason
+	case *history.Terminated:
+		return e.Reason
 	case *history.Stalled:
 		return e.Reason
 	case *history.TimerFired:
@@ -166,7 +229,8 @@ func (w *witness) judgeIndex(histories map[string][]history.Entry) {
 		for _, run := range runsOf(entries) {
 			runs++
 			s := history.Fold(run...)
-			if row, ok := rows[s.Run.ID]; !ok || row.ID != id || row.Status != s.Status || row.Seq != s.Seq || row.Number != s.Run.Number {
+			if row, ok := rows[s.Run.ID]; !ok || row.ID != id || row.Status != s.Status || row.Seq != s.Seq || row.Number != s.Run.Number ||
+				row.Parent != s.Run.Parent.ID || row.Root != s.Run.Root || !maps.Equal(row.Attributes, query.AttributesOf(s.Attributes)) {
 				w.wrong("run %s of %s is %s with entry %d; the index has %+v", s.Run.ID, id, s.Status, s.Seq, row)
 			}
 		}

@@ -27,11 +27,11 @@ var quick = activity.Retry{Initial: 20 * time.Millisecond, Max: 200 * time.Milli
 // The activities. Their bodies are methods of a process. Each returns a stamp that no other attempt returns, except that
 // the one outside returns what the witness sends.
 var (
-	flaky   = activity.Declare[int, string]("flaky", quick) // the input says how often it fails
-	beating = activity.Declare[int, string]("beating", quick, activity.HeartbeatWithin(600*time.Millisecond))
-	single  = activity.Declare[int, string]("single", activity.MaxAttempts(1))
-	outside = activity.Declare[int, string]("outside", quick)
-	endless = activity.Declare[int, string]("endless", quick, activity.HeartbeatWithin(2*time.Second), activity.OnCancel(activity.WaitCancelled))
+	flaky    = activity.Declare[int, string]("flaky", quick) // the input says how often it fails
+	beating  = activity.Declare[int, string]("beating", quick, activity.HeartbeatWithin(600*time.Millisecond))
+	single   = activity.Declare[int, string]("single", activity.MaxAttempts(1))
+	outside  = activity.Declare[int, string]("outside", quick)
+	tireless = activity.Declare[int, string]("tireless", quick, activity.HeartbeatWithin(2*time.Second), activity.OnCancel(activity.WaitCancelled))
 )
 
 var (
@@ -45,12 +45,16 @@ const last = "last"
 // outcome is what an execution of any kind returns.
 type outcome struct {
 	Stamps []string `json:"stamps,omitempty"` // what activities returned, in the order of their steps; empty: it failed
-	Notes  []string `json:"notes,omitempty"`  // signals, in the order in which they were received
+	Notes  []string `json:"notes,omitempty"`  // signals, in the order in which they were received, without their weight
 	UUID   string   `json:"uuid,omitempty"`
+
+	Children []string `json:"children,omitempty"` // how those ended that were waited for
+	Sent     []string `json:"sent,omitempty"`     // what became of messages
 }
 
 var workflows = []workflow.Definition{
 	sequence, collect, gate, chain, fan, beats, once, outsideWork, cleanup,
+	family.Bind(raise), kin.Bind(live), relay, courier, trip,
 }
 
 var sequence = workflow.Define(sequenceKind, func(ctx workflow.Context, failures int) (out outcome, err error) {
@@ -72,7 +76,7 @@ var collect = workflow.Define(collectKind, func(ctx workflow.Context, most int) 
 			return out, nil
 		}
 		v, _ := note.TryReceive(ctx)
-		out.Notes = append(out.Notes, v)
+		out.Notes = append(out.Notes, light(v))
 	}
 	timer.Stop()
 	return out, nil
@@ -85,7 +89,7 @@ var gate = workflow.Define(gateKind, func(ctx workflow.Context, _ int) (out outc
 		if err != nil {
 			return out, err
 		}
-		out.Notes = append(out.Notes, v)
+		out.Notes = append(out.Notes, light(v))
 		if v == last {
 			return out, nil
 		}
@@ -144,7 +148,7 @@ var outsideWork = workflow.Define(outsideKind, func(ctx workflow.Context, _ int)
 })
 
 var cleanup = workflow.Define(cleanupKind, func(ctx workflow.Context, _ int) (out outcome, err error) {
-	stamp, waited := workflow.Do(ctx, endless, 0)
+	stamp, waited := workflow.Do(ctx, tireless, 0)
 	out.Stamps = append(out.Stamps, stamp)
 	if ctx.Err() == nil {
 		waited = workflow.Sleep(ctx, time.Hour) // the activity crashed with its process too often
@@ -183,6 +187,12 @@ func (p *process) beating(ctx context.Context, pieces int) (string, error) {
 	return p.ends(a)
 }
 
+func (p *process) undoing(ctx context.Context, _ int) (string, error) {
+	a := p.begin(ctx, 0)
+	pause(ctx, 10*time.Millisecond)
+	return p.ends(a)
+}
+
 func (p *process) single(ctx context.Context, _ int) (string, error) {
 	a := p.begin(ctx, 0)
 	pause(ctx, 40*time.Millisecond)
@@ -196,7 +206,7 @@ func (p *process) outside(ctx context.Context, _ int) (string, error) {
 	return "", activity.Pending
 }
 
-func (p *process) endless(ctx context.Context, _ int) (string, error) {
+func (p *process) tireless(ctx context.Context, _ int) (string, error) {
 	p.begin(ctx, 0)
 	for {
 		pause(ctx, 100*time.Millisecond)

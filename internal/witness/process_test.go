@@ -47,6 +47,9 @@ type request struct {
 	Token   string `json:"token,omitempty"`
 	Size    int    `json:"size,omitempty"` // the input of what is started
 	Replace bool   `json:"replace,omitempty"`
+	To      string `json:"to,omitempty"`      // to whom a courier goes
+	Weight  int    `json:"weight,omitempty"`  // of the value
+	Patient bool   `json:"patient,omitempty"` // of an update
 }
 
 // What can be asked.
@@ -54,12 +57,16 @@ const (
 	start     = "start"
 	await     = "await" // start, and wait for the end
 	send      = "send"
+	update    = "update"
 	cancel    = "cancel"
 	terminate = "terminate"
 	complete  = "complete"
 	ask       = "ask"
 	list      = "list" // some open executions
 	describe  = "describe"
+
+	startSend   = "start-send"
+	startUpdate = "start-update"
 )
 
 // A line is what a process tells the witness on its standard output.
@@ -79,18 +86,22 @@ type line struct {
 
 // What is told.
 const (
-	openingLine = "opening" // the store is being opened
-	openLine    = "open"
-	refusedLine = "refused"  // it could not be opened
-	answerLine  = "answer"   // a call has returned
-	readyLine   = "ready"    // the first execution that was started has ended; Millis since opening
-	beginLine   = "begin"    // of an attempt; Count is the checkpoint from which it goes on
-	endLine     = "end"      // of an attempt that succeeds; Value is its stamp
-	failLine    = "fail"     // of an attempt that fails on purpose
-	tokenLine   = "token"    // handed out by an attempt
-	closedLine  = "closed"   // the runtime has closed without an error
-	closeError  = "unclosed" // it has not
+	openingLine  = "opening" // the store is being opened
+	openLine     = "open"
+	refusedLine  = "refused"  // it could not be opened
+	answerLine   = "answer"   // a call has returned
+	acceptedLine = "accepted" // an update
+	readyLine    = "ready"    // the first execution that was started has ended; Millis since opening
+	beginLine    = "begin"    // of an attempt; Count is the checkpoint from which it goes on
+	endLine      = "end"      // of an attempt that succeeds; Value is its stamp
+	failLine     = "fail"     // of an attempt that fails on purpose
+	tokenLine    = "token"    // handed out by an attempt
+	closedLine   = "closed"   // the runtime has closed without an error
+	closeError   = "unclosed" // it has not
 )
+
+// here is the process; nil in the witness, whose judge runs no local step.
+var here *process
 
 // process is what runs in the process.
 type process struct {
@@ -142,12 +153,14 @@ func (p *process) fails(a activity.Attempt) error {
 // work is the whole life of a process. It ends with SIGTERM, or when the witness closes its standard input.
 func work(dir, name string) int {
 	p := &process{name: name, opened: time.Now()}
+	here = p
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	p.tell(line{What: openingLine})
 	definitions := append([]workflow.Definition{
-		flaky.Bind(p.flaky), beating.Bind(p.beating), single.Bind(p.single), outside.Bind(p.outside), endless.Bind(p.endless),
+		flaky.Bind(p.flaky), beating.Bind(p.beating), single.Bind(p.single), outside.Bind(p.outside), tireless.Bind(p.tireless),
+		carrying.Bind(p.carrying), undoing.Bind(p.undoing),
 	}, workflows...)
 	config := runtime.Config{Store: dir, Drain: time.Second, Build: "witness"}
 	if os.Getenv(forgetVariable) != "" {
@@ -211,7 +224,11 @@ func (p *process) answer(ctx context.Context, r request) (l line, err error) {
 			p.tell(line{What: readyLine, Millis: time.Since(p.opened).Milliseconds()})
 		}
 	case send:
-		err = p.rt.Signal(ctx, r.ID, note.With(r.Value), runtime.RequestID(r.Request))
+		err = p.rt.Signal(ctx, r.ID, note.With(weigh(r.Value, r.Weight)), runtime.RequestID(r.Request))
+	case startSend:
+		l.Run, err = p.start(ctx, r)
+	case update, startUpdate:
+		l.Value, err = p.update(ctx, r)
 	case cancel:
 		err = p.rt.Cancel(ctx, r.ID, runtime.RequestID(r.Request))
 	case terminate:
@@ -244,20 +261,55 @@ func (p *process) start(ctx context.Context, r request) (run string, err error) 
 	if r.Replace {
 		opts = append(opts, runtime.IfRunning(runtime.TerminateExisting))
 	}
+	if r.What == startSend {
+		opts = append(opts, runtime.IfRunning(runtime.UseExisting), runtime.AndSignal(note.With(weigh(r.Value, r.Weight))))
+	}
+	switch r.Kind {
+	case relayKind:
+		return begin(ctx, p, r, relay, baton{Load: weigh(r.ID, r.Size)}, opts)
+	case courierKind:
+		return begin(ctx, p, r, courier, parcel{To: r.To, Weight: r.Weight}, opts)
+	case familyKind:
+		return begin(ctx, p, r, family, r.Size, opts)
+	}
 	for _, d := range workflows {
 		if t, ok := d.(workflow.Type[int, outcome]); ok && t.Name() == r.Kind {
-			h, err := runtime.Start(ctx, p.rt, r.ID, t, r.Size, opts...)
-			return h.Run, err
+			return begin(ctx, p, r, t, r.Size, opts)
 		}
 	}
 	panic("no workflow " + r.Kind)
+}
+
+func begin[In any](ctx context.Context, p *process, r request, t workflow.Type[In, outcome], in In, opts []workflow.Option) (run string, err error) {
+	h, err := runtime.Start(ctx, p.rt, r.ID, t, in, opts...)
+	return h.Run, err
+}
+
+// update asks a relay something. That it was accepted is told before it is answered.
+func (p *process) update(ctx context.Context, r request) (value string, err error) {
+	var h runtime.UpdateHandle[string]
+	q := question{Text: r.Value, Patient: r.Patient, Weight: r.Weight}
+	if r.What == startUpdate {
+		h, err = runtime.UpdateWithStart(ctx, p.rt, r.ID, relay, baton{Load: weigh(r.ID, r.Size)}, answer, q, runtime.RequestID(r.Request))
+	} else {
+		h, err = runtime.BeginUpdate(ctx, p.rt, r.ID, answer, q, runtime.RequestID(r.Request))
+	}
+	if err != nil {
+		return "", err
+	}
+	p.tell(line{What: acceptedLine, Number: r.Number})
+	value, err = h.Result(ctx)
+	if err == nil && !genuine(value) {
+		return "", errors.New("the answer has another weight than it was given")
+	}
+	return light(value), err
 }
 
 // kindOf names what an error is. What has no name here is not expected.
 func kindOf(err error) string {
 	for _, e := range []error{
 		runtime.ErrClosed, runtime.ErrNotRunning, runtime.ErrSettled, runtime.ErrStale, runtime.ErrNotFound, runtime.ErrAlreadyRunning,
-		runtime.ErrAlreadyExists, runtime.ErrStalled, store.ErrInUse, store.ErrClosed, context.Canceled,
+		runtime.ErrAlreadyExists, runtime.ErrStalled, runtime.ErrRunClosed, store.ErrInUse, store.ErrClosed, context.Canceled,
 	} {
 		if errors.Is(err, e) {
 			return e.Error()

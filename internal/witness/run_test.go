@@ -15,6 +15,7 @@ type toldRun struct {
 	outcomes map[history.Step]int
 	due      map[history.Step]time.Time
 	steps    []history.Step // activities, in the order in which they were asked for
+	names    []string       // of the activities
 	results  map[history.Step]string
 	signals  []string
 	seqs     []uint64
@@ -27,15 +28,18 @@ func (w *witness) judgeRun(x *execution, run []history.Entry) {
 	for i, e := range run {
 		switch v := e.Event.(type) {
 		case *history.Completed:
-			w.judgeResult(x, &r, v)
+			if x.kind != relayKind { // of which the whole chain is judged
+				w.judgeResult(x, &r, v)
+			}
 		case *history.Stalled:
 			w.wrong("%s stalled at entry %d: %s\n%s", x.id, e.Seq, v.Reason, written(run))
 		case *history.Signaled:
 			var text string
 			require.NoError(w.t, v.Value.Decode(&text))
-			r.signals, r.seqs = append(r.signals, text), append(r.seqs, e.Seq)
+			r.signals, r.seqs = append(r.signals, light(text)), append(r.seqs, e.Seq)
 		case *history.ActivityScheduled:
 			r.steps = append(r.steps, v.Step)
+			r.names = append(r.names, v.Name)
 		case *history.ActivityCompleted:
 			w.judgeCompleted(x, id, &r, v)
 			r.outcomes[v.Step]++
@@ -44,6 +48,12 @@ func (w *witness) judgeRun(x *execution, run []history.Entry) {
 		case *history.ActivityTimedOut:
 			r.outcomes[v.Step]++
 		case *history.ActivityCancelled:
+			r.outcomes[v.Step]++
+		case *history.ChildClosed:
+			r.outcomes[v.Step]++
+		case *history.ChildRefused:
+			r.outcomes[v.Step]++
+		case *history.Sent:
 			r.outcomes[v.Step]++
 		case *history.TimerStarted:
 			r.due[v.Step] = v.Due
@@ -59,6 +69,9 @@ func (w *witness) judgeRun(x *execution, run []history.Entry) {
 			w.wrong("%s: %s follows the end of run %s", x.id, run[i+1], id)
 		}
 	}
+	if x.kind == tripKind {
+		w.judgeTrip(x, &r, run)
+	}
 	for step, n := range r.outcomes {
 		if n > 1 {
 			w.wrong("%s: step %d of run %s has %d outcomes\n%s", x.id, step, id, n, written(run))
@@ -66,9 +79,29 @@ func (w *witness) judgeRun(x *execution, run []history.Entry) {
 	}
 }
 
+// judgeTrip: of a trip that did not come to its end, everything that was booked is undone, and nothing else.
+func (w *witness) judgeTrip(x *execution, r *toldRun, run []history.Entry) {
+	if _, cut := run[len(run)-1].Event.(*history.Terminated); cut {
+		return
+	}
+	booked, undone := 0, 0
+	for i, name := range r.names {
+		_, done := r.results[r.steps[i]]
+		switch {
+		case name == undoing.Name():
+			undone++
+		case done:
+			booked++
+		}
+	}
+	if want := booked % 3; undone != want {
+		w.wrong("%s: %d were booked and %d undone\n%s", x.id, booked, undone, written(run))
+	}
+}
+
 func closes(e history.Event) bool {
 	switch e.(type) {
-	case *history.Completed, *history.Failed, *history.Cancelled, *history.Terminated, *history.TimedOut:
+	case *history.Completed, *history.Continued, *history.Failed, *history.Cancelled, *history.Terminated, *history.TimedOut:
 		return true
 	}
 	return false
@@ -94,7 +127,10 @@ func (w *witness) judgeCompleted(x *execution, run string, r *toldRun, v *histor
 		}
 		return
 	}
-	if number, ok := s.ends[stamp]; !ok || number != v.Attempt {
+	if !genuine(stamp) {
+		w.wrong("%s: the result of step %d is spoilt", x.id, v.Step)
+	}
+	if number, ok := s.ends[light(stamp)]; !ok || number != v.Attempt {
 		w.wrong("%s: step %d is completed by attempt %d with %q; attempts ended with %v", x.id, v.Step, v.Attempt, stamp, s.ends)
 	}
 }

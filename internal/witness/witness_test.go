@@ -73,9 +73,11 @@ type execution struct {
 	id, kind string
 	starts   []*demand
 	notes    []*demand
+	updates  []*demand
 	cancels  []*demand
 	ends     []*demand // terminations
 	last     *demand   // the note that opens a gate
+	child    bool      // of another: nobody asked the runtime for it
 }
 
 func newWitness(t *testing.T) *witness {
@@ -185,7 +187,7 @@ func (w *witness) bear() *life {
 
 // again reports whether a demand may be put again. A request id stands for its first answer within one run.
 func (d *demand) again() bool {
-	return d.What != ask && d.What != list && d.What != describe && d.What != await && (d.of == nil || len(d.of.starts) == 1)
+	return d.What != ask && d.What != list && d.What != describe && d.What != await && (d.of == nil || len(d.of.starts) <= 1)
 }
 
 // drive does load, and takes what the process tells, until a condition holds, or the process has ended, or time is up.
@@ -254,7 +256,10 @@ func (w *witness) take(l *life, told line) {
 		}
 	case answerLine:
 		w.answered(l, told)
+	case acceptedLine:
+		w.agrees(l, told)
 	case beginLine:
+		w.meet(told)
 		s := w.step(told)
 		s.activity = told.Value
 		s.begun = append(s.begun, attempt{number: told.Number, from: told.Count, life: l})
@@ -324,7 +329,9 @@ func (w *witness) answered(l *life, told line) {
 		return
 	case ask:
 		w.sees(d, told.Count)
-	case start, await:
+	case update, startUpdate:
+		w.holds(d, told)
+	case start, await, startSend:
 		if d.done > 0 && d.run != told.Run {
 			w.wrong("start %s of %s was answered with run %s first and %s later", d.Request, d.ID, d.run, told.Run)
 		}
@@ -365,11 +372,15 @@ func (w *witness) denied(l *life, d *demand, told line) {
 		return
 	}
 	d.refused = told.Error
-	unborn := d.of == nil || !slices.ContainsFunc(d.of.starts, func(s *demand) bool { return s.done > 0 && s.done < d.first })
+	unborn := d.of == nil || !d.of.child && !slices.ContainsFunc(d.of.starts, func(s *demand) bool { return s.done > 0 && s.done < d.first })
 	may := false
 	switch d.What {
 	case send, cancel, terminate:
 		may = is(errNotRunning) || unborn && is(errNotFound)
+	case update:
+		may = d.agreed == 0 && (is(errNotRunning) || unborn && is(errNotFound)) || w.closedUnanswered(d, told)
+	case startUpdate:
+		may = w.closedUnanswered(d, told)
 	case complete:
 		may = is(errSettled, errStale)
 	case ask:
