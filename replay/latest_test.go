@@ -223,6 +223,23 @@ func TestAGateInAHandlerIsOldWhenItsAnswerIsRecorded(t *testing.T) {
 	assert.Equal(t, []string{"u1 1", "u2 1"}, w.answers())
 }
 
+func TestAGateBehindTheCancelOfAChildIsNew(t *testing.T) {
+	code := func(gated bool) func(workflow.Context, int) (bool, error) {
+		return func(ctx workflow.Context, _ int) (bool, error) {
+			within, cancel := workflow.WithCancel(ctx)
+			workflow.BeginChild(within, parcel, 1)
+			cancel()
+			gate := gated && workflow.Patched(ctx, "g")
+			_, err := halt.Receive(ctx)
+			return gate, err
+		}
+	}
+	w := begin(t, code(false), 0)
+	deploy(w, code(true))
+	w.signal(halt.With(1))
+	assert.True(t, result[bool](w), "the cancel is recorded, and nothing behind it")
+}
+
 func TestAGateBehindAChildThatWasGivenUp(t *testing.T) {
 	code := func(gated bool) func(workflow.Context, int) (bool, error) {
 		return func(ctx workflow.Context, _ int) (bool, error) {
