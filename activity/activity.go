@@ -115,11 +115,12 @@ type Attempt struct {
 	Step        uint64
 	Activity    string
 	Queue       string
-	Number      int       // from 1
-	Scheduled   time.Time // when the workflow asked for it
-	Started     time.Time // when this attempt began
-	Deadline    time.Time // the nearest limit; zero: none
-	LastFailure error     // of the attempt before; nil if none failed
+	Number      int               // from 1
+	Scheduled   time.Time         // when the workflow asked for it
+	Started     time.Time         // when this attempt began
+	Deadline    time.Time         // the nearest limit; zero: none
+	LastFailure error             // of the attempt before; nil if none failed
+	Headers     map[string]string // of the run, see workflow.Header
 
 	// IdempotencyKey is the same for all attempts, also after crashes, and different for every other step: give it to
 	// outside systems that recognise repetitions.

@@ -35,7 +35,8 @@ func StartToClose(d time.Duration) Option {
 	return option(func(s *Settings) { override(&s.base.StartToClose, d) })
 }
 
-// ScheduleToClose bounds all attempts and the waiting between. Default 24 h.
+// ScheduleToClose bounds all attempts and the waiting between. Default 24 h. An attempt that fails when there is no time left
+// for another is the last one, and its failure is the activity's: an [ErrTimeout] is only one that was still going on.
 func ScheduleToClose(d time.Duration) Option {
 	return option(func(s *Settings) { override(&s.base.ScheduleToClose, d) })
 }

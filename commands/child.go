@@ -148,10 +148,10 @@ type FollowParent struct {
 }
 
 func (c FollowParent) decide(s *history.State, _ time.Time) ([]history.Event, error) {
-	p := s.Run.Parent
-	if !s.Open() || p.Chain != c.Chain {
+	if !s.Open() || s.Run.Parent.Chain != c.Chain {
 		return nothing()
 	}
+	p := s.Run.Parent
 	reason := "its parent " + p.ID + " has ended"
 	switch {
 	case p.OnClose == history.TerminateChild:

@@ -60,7 +60,7 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	}
 	var events []history.Event
 	switch {
-	case c.isChild() && s.Run.Parent == c.Parent:
+	case c.isChild() && s.Status != 0 && s.Run.Parent == c.Parent:
 		return nothing() // it was started before
 	case s.Open() && c.IfRunning == Refuse:
 		return nil, fmt.Errorf("%w as run %s; wait for it, or start with IfRunning(UseExisting) or IfRunning(TerminateExisting)", ErrAlreadyRunning, s.Run.ID)
@@ -211,12 +211,12 @@ func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event,
 		return nil, err
 	}
 	r := s.Run
-	next := &history.Started{
-		ID: c.ID, Run: c.Run, Chain: r.Chain, Number: r.Number + 1, Type: r.Type, Version: c.Version, Route: c.Route, Input: c.Input, Seed: c.Seed,
-		Origin: r.Origin, Deadline: r.Deadline, CorrelationID: cmp.Or(c.CorrelationID, r.CorrelationID), Memo: r.Memo,
-		Attributes: s.Attributes.With(c.Attributes).Payload(), Headers: r.Headers, Parent: r.Parent, Root: r.Root, Pinned: r.Pinned,
-		RunTimeout: cmp.Or(c.RunTimeout, r.RunTimeout), HadChildren: r.HadChildren, Budget: r.Budget, Carried: history.Ranges(c.Unread), Updates: c.Updates,
-	}
+	next := nextRun(s, c.ID, c.Run, c.Input, c.Seed)
+	next.Version, next.Route = c.Version, c.Route
+	next.CorrelationID = cmp.Or(c.CorrelationID, r.CorrelationID)
+	next.Attributes = s.Attributes.With(c.Attributes).Payload()
+	next.RunTimeout = cmp.Or(c.RunTimeout, r.RunTimeout)
+	next.Carried, next.Updates = history.Ranges(c.Unread), c.Updates
 	if r.Pinned {
 		next.Version, next.Route = r.Version, ""
 	}
@@ -231,6 +231,38 @@ func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event,
 	}
 	next.RunDeadline = after(now, next.RunTimeout)
 	return follows(&history.Continued{Closing: closing(s, nil)}, next)
+}
+
+// Restart ends the run, which cannot go on, and begins the next of its chain from the beginning.
+type Restart struct {
+	ID      history.ID
+	Run     string // id of the next run
+	Seed    uint64
+	Reason  string
+	Input   history.Payload // of the run that ends
+	Signals []uint64        // that were accepted in it, which are told again
+	Updates []history.CarriedUpdate
+}
+
+func (c Restart) decide(s *history.State, now time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	next := nextRun(s, c.ID, c.Run, c.Input, c.Seed)
+	next.Version, next.Route = s.Run.Version, s.Run.Route
+	next.RunDeadline = after(now, next.RunTimeout)
+	next.Carried, next.Updates = history.Ranges(c.Signals), c.Updates
+	return follows(&history.Terminated{Reason: c.Reason, Closing: closing(s, nil)}, next)
+}
+
+// nextRun is the beginning of the run that continues that of s, as far as it is the same.
+func nextRun(s *history.State, id history.ID, run string, input history.Payload, seed uint64) *history.Started {
+	r := s.Run
+	return &history.Started{
+		ID: id, Run: run, Chain: r.Chain, Number: r.Number + 1, Type: r.Type, Input: input, Seed: seed, Origin: r.Origin, Deadline: r.Deadline,
+		CorrelationID: r.CorrelationID, Memo: r.Memo, Attributes: s.Attributes.Payload(), Headers: r.Headers, Parent: r.Parent, Root: r.Root,
+		Pinned: r.Pinned, RunTimeout: r.RunTimeout, HadChildren: r.HadChildren, Budget: r.Budget,
+	}
 }
 
 func closing(s *history.State, unread []uint64) history.Closing {

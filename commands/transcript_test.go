@@ -77,7 +77,7 @@ var vocabulary = map[string]Command{
 	"ask-child": AskChild{}, "note-child-started": NoteChildStarted{}, "refuse-child": RefuseChild{}, "cancel-child": CancelChild{},
 	"note-child-cancelled": NoteChildCancelled{}, "close-child": CloseChild{}, "follow-parent": FollowParent{},
 	"send": Send{}, "note-sent": NoteSent{}, "update": Update{}, "complete-update": CompleteUpdate{}, "fail-update": FailUpdate{},
-	"set-attributes": SetAttributes{}, "publish": Publish{}, "continue-as-new": ContinueAsNew{},
+	"set-attributes": SetAttributes{}, "publish": Publish{}, "continue-as-new": ContinueAsNew{}, "restart": Restart{},
 }
 
 // TestNoCommandIsForgotten: every type that is a command has a name in transcripts, and so at least one scene.

@@ -39,6 +39,7 @@ type Attempt struct {
 	Policy      *history.Policy
 	LastFailure history.Payload
 	Checkpoint  history.Payload
+	Headers     history.Payload // of the run
 }
 
 // Queue is what is to be done. It may be used from many goroutines.

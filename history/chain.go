@@ -24,7 +24,7 @@ func Seal(prev Hash, e *Entry) {
 	covered := w.entry(e)
 	e.Hash = chain(prev, w.b[:covered])
 	w.seal(e.Hash)
-	e.wire = w.b
+	e.wire, e.encoded = w.b, w.encoded
 }
 
 func chain(prev Hash, covered []byte) Hash {

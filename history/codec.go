@@ -129,6 +129,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 		}
 		return true
 	})
+	e.encoded = r.encoded
 	if r.peek(); r.err == nil && r.i < len(b) {
 		r.fail("more follows after the entry")
 	}

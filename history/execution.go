@@ -70,8 +70,11 @@ func (e *Started) evolve(s *State, at *Entry) {
 	run := Run{
 		ID: e.Run, Chain: e.Chain, Number: e.Number, Type: e.Type, Version: e.Version, Origin: e.Origin,
 		Began: at.Seq, Started: at.At, BeginAt: e.BeginAt, RunDeadline: e.RunDeadline, Deadline: e.Deadline,
-		CorrelationID: e.CorrelationID, Seed: e.Seed, Memo: e.Memo, Headers: e.Headers, Parent: e.Parent, Root: e.Root,
-		Pinned: e.Pinned, Route: e.Route, RunTimeout: e.RunTimeout, Budget: e.Budget, HadChildren: e.HadChildren,
+		CorrelationID: e.CorrelationID, Seed: e.Seed, HadChildren: e.HadChildren,
+		Lasting: Lasting{
+			Memo: e.Memo, Headers: e.Headers, Parent: e.Parent, Root: e.Root, Pinned: e.Pinned, Route: e.Route, RunTimeout: e.RunTimeout,
+			Budget: e.Budget,
+		}.orNothing(),
 	}
 	for _, r := range e.Carried {
 		run.Signals += int(r.To - r.From + 1)

@@ -86,8 +86,13 @@ type Entry struct {
 	Hash    Hash   // over the hash of the entry before and all of this one but the bytes of payloads
 	Event   Event
 
-	wire []byte // as written or read, hash included
+	wire    []byte // as written or read, hash included
+	encoded bool
 }
+
+// Encoded reports whether a payload of a sealed entry is stored as something else than plain JSON: what is closed is to be
+// opened before it is of use.
+func (e Entry) Encoded() bool { return e.encoded }
 
 // With returns e with another form of its event, such as one whose payloads were opened. The hash and the written form stay
 // those that were sealed or read: it is the same entry.

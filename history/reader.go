@@ -16,6 +16,7 @@ type reader struct {
 	b       []byte
 	i       int
 	err     error
+	encoded bool    // a payload that is no plain JSON was read
 	pending []named // sums read, bytes still to come
 	first   [2]named
 }
@@ -356,7 +357,7 @@ func (r *reader) sumOf(raw []byte, ok bool) (s [32]byte) {
 func (r *reader) payload(k string, p *Payload) {
 	raw, ok := r.quoted()
 	if ok && len(raw) > sumSize && raw[sumSize] == ' ' {
-		p.Encoding = string(raw[sumSize+1:])
+		p.Encoding, r.encoded = string(raw[sumSize+1:]), true
 		if err := checkEncoding(p.Encoding); err != nil {
 			r.fail("%v", err)
 		}

@@ -55,14 +55,29 @@ type Run struct {
 	Gates           int  // kept so far
 	HadChildren     bool // in this run or one before in its chain
 	CancelRequested bool
-	Memo            Payload
-	Headers         Payload
-	Parent          Parent
-	Root            string
-	Pinned          bool
-	Route           string
-	RunTimeout      time.Duration
-	Budget          Budget // zero: the standard one
+	*Lasting        // never nil once a run has started; nobody changes it
+}
+
+// Lasting is what a run hands on to the one that continues it, of which most runs have nothing.
+type Lasting struct {
+	Memo       Payload
+	Headers    Payload
+	Parent     Parent
+	Root       string
+	Pinned     bool
+	Route      string
+	RunTimeout time.Duration
+	Budget     Budget // zero: the standard one
+}
+
+var nothingLasts = new(Lasting)
+
+// orNothing is l, or the same for all that have nothing.
+func (l Lasting) orNothing() *Lasting {
+	if l.Memo.Absent() && l.Headers.Absent() && l.Parent == (Parent{}) && l.Root == "" && !l.Pinned && l.Route == "" && l.RunTimeout == 0 && l.Budget == (Budget{}) {
+		return nothingLasts
+	}
+	return &l
 }
 
 // Outcome is how a run ended.

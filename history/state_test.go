@@ -75,7 +75,7 @@ func TestAClosingEntryClearsEverything(t *testing.T) {
 		started := &Started{Run: "r2", Chain: "r2", Number: 2, Type: "order"}
 		next := Fold(then(entries, started)...)
 		assert.Equal(t, StatusRunning, next.Status)
-		assert.Equal(t, Run{ID: "r2", Chain: "r2", Number: 2, Type: "order", Began: next.Seq, Started: next.At}, next.Run)
+		assert.Equal(t, Run{ID: "r2", Chain: "r2", Number: 2, Type: "order", Began: next.Seq, Started: next.At, Lasting: nothingLasts}, next.Run)
 		assert.Equal(t, Outcome{}, next.Outcome)
 		assert.Equal(t, then(entries, started)[len(entries)].Size(), next.Bytes)
 		assert.Equal(t, "v1.2.3", next.Build)

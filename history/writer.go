@@ -11,6 +11,7 @@ import (
 
 // A writer appends JSON. Fields that hold their zero value are left out.
 type writer struct {
+	encoded  bool // a payload that is no plain JSON was written
 	b        []byte
 	payloads []named
 
@@ -110,6 +111,7 @@ func (w *writer) payload(k string, p Payload) {
 	w.b = append(w.b, '"')
 	w.b = base64.RawURLEncoding.AppendEncode(w.b, p.Sum[:])
 	if p.Encoding != "" {
+		w.encoded = true
 		if err := checkEncoding(p.Encoding); err != nil {
 			panic(fmt.Sprintf("history: the payload %q: %v", k, err)) // its constructors refuse it
 		}

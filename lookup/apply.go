@@ -77,12 +77,13 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 
 // batch folds records before it writes, so that each run is written once however many of its entries there are.
 type batch struct {
-	c       *conn
-	open    openRuns
-	runs    map[history.ID]*run // the newest of each execution; nil if there is none
-	begun   []*run              // new ones, in the order of the log
-	changed []*run              // those that were in the table
-	values  []driver.Value
+	c        *conn
+	open     openRuns
+	runs     map[history.ID]*run // the newest of each execution; nil if there is none
+	begun    []*run              // new ones, in the order of the log
+	changed  []*run              // those that were in the table
+	requests []request
+	values   []driver.Value
 }
 
 func (b *batch) write(records []store.Record, last store.Position) error {
@@ -101,6 +102,11 @@ func (b *batch) write(records []store.Record, last store.Position) error {
 			return err
 		}
 	}
+	for i := range b.requests {
+		if err := b.insertRequest(&b.requests[i]); err != nil {
+			return err
+		}
+	}
 	return b.c.exec(context.Background(), writePlace, int64(last))
 }
 
@@ -114,13 +120,20 @@ func (b *batch) fold(record *store.Record) error {
 		r := begin(record.Position, record.ID, e, started, build)
 		b.runs[record.ID] = r
 		b.begun = append(b.begun, r)
+		b.requested(r, e.Request)
 		return nil
 	}
 	r, err := b.newest(record.ID)
 	if err != nil || r == nil || !r.open() {
 		return err // no run, as in the streams that hold no workflow
 	}
+	if _, changes := e.Event.(*history.AttributesSet); changes && !r.loaded {
+		if err := b.load(r); err != nil {
+			return err
+		}
+	}
 	r.evolve(e)
+	b.requested(r, e.Request)
 	if !r.dirty {
 		r.dirty = true
 		b.changed = append(b.changed, r)
@@ -147,9 +160,9 @@ func (b *batch) newest(id history.ID) (*run, error) {
 	}
 	r := b.open[id]
 	if r == nil {
-		err := b.c.query(context.Background(), newestRun, []driver.Value{id.Workflow, id.Namespace}, func(row []driver.Value) (err error) {
-			r, err = scan(row)
-			return err
+		err := b.c.query(context.Background(), newestRun, []driver.Value{id.Workflow, id.Namespace}, func(row []driver.Value) error {
+			r, _ = scan(row)
+			return nil
 		})
 		if err != nil {
 			return nil, fmt.Errorf("reading the run of %s: %w", id, err)
@@ -159,8 +172,21 @@ func (b *batch) newest(id history.ID) (*run, error) {
 	return r, nil
 }
 
+// load reads the attributes of a run that is in the table. Few runs change them, so those that go on do not keep them.
+func (b *batch) load(r *run) error {
+	err := b.c.query(context.Background(), loadAttributes, []driver.Value{int64(r.position)}, func(row []driver.Value) error {
+		v := &values{row}
+		r.attributes, r.loaded = readAttributes(v.text()), true
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading the attributes of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+	}
+	return nil
+}
+
 func (b *batch) insert(r *run) error {
-	b.values = r.moving(r.standing(r.fixed(b.values[:0])))
+	b.values = r.shown(r.moving(r.standing(r.fixed(b.values[:0]))))
 	if err := b.c.exec(context.Background(), insertRun, b.values...); err != nil {
 		return fmt.Errorf("inserting run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
 	}
@@ -217,7 +243,8 @@ func (o openRuns) keep(b *batch) {
 			delete(o, id)
 			continue
 		}
-		r.dirty, r.reset, r.was, r.memo = false, false, r.Status, nil
+		r.dirty, r.reset, r.was = false, false, r.Status
+		r.loaded, r.attributes, r.memo = false, nil, nil
 		o[id] = r
 	}
 	for id := range o {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"database/sql/driver"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/store"
 )
 
@@ -15,11 +17,30 @@ import (
 const (
 	kindText     = "text"
 	kindNumber   = "number"
-	kindBool     = "bool"
+	kindBool     = "bool"     // 0 or 1
 	kindTime     = "time"     // nanoseconds since 1970
 	kindDuration = "duration" // nanoseconds
 	kindList     = "list"     // of texts
 )
+
+// readAttributes reads what is in the table.
+func readAttributes(text string) history.Attributes {
+	return history.Attributes(nil).With(history.JSON([]byte(text)))
+}
+
+// typed are attributes as rows show them.
+func typed(attributes history.Attributes) map[string]any {
+	if len(attributes) == 0 {
+		return nil
+	}
+	all := make(map[string]any, len(attributes))
+	for name, text := range attributes {
+		if v, err := query.ReadAttribute(text); err == nil {
+			all[name] = v
+		}
+	}
+	return all
+}
 
 // writeAttributes puts the attributes of a run into their table.
 func writeAttributes(ctx context.Context, c *conn, run store.Position, attributes history.Attributes) error {
@@ -42,9 +63,9 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 	case int64:
 		return put(0, kindNumber, nil, value)
 	case float64:
-		return put(0, kindNumber, nil, value) // too large is infinite, which compares as it should
+		return put(0, kindNumber, nil, value)
 	case time.Time:
-		return put(0, kindTime, nil, value.UnixNano())
+		return put(0, kindTime, nil, instant(value))
 	case time.Duration:
 		return put(0, kindDuration, nil, int64(value))
 	case bool:
@@ -53,16 +74,35 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 			n = 1
 		}
 		return put(0, kindBool, nil, n)
-	case []any:
+	case []string:
 		for i, element := range value {
-			element, ok := element.(string)
-			if !ok {
-				continue
-			}
 			if err := put(i, kindList, element, nil); err != nil {
 				return err
 			}
 		}
+	case []any: // what is no text in a list is shown and no more
+		for i, element := range value {
+			if element, ok := element.(string); ok {
+				if err := put(i, kindList, element, nil); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
+}
+
+// The first and the last time that nanoseconds since 1970 reach.
+var first, last = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+
+// instant is a time as the table has it. Those that are too early or too late for that are the first or the last, so that they
+// compare as they should with all that are not.
+func instant(t time.Time) int64 {
+	switch {
+	case t.Before(first):
+		return math.MinInt64
+	case t.After(last):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
 }

@@ -43,7 +43,7 @@ func (x *Index) Find(ctx context.Context, q query.Query) (query.Page, error) {
 				page.Next = q.Next(cursorAt(last, order, after.Now))
 				return nil
 			}
-			if last, err = scan(row); err == nil {
+			if last, err = scanRow(row); err == nil {
 				page.Rows = append(page.Rows, last.Row)
 			}
 			return err

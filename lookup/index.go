@@ -1,12 +1,12 @@
 // Package lookup finds runs by what is known of them.
 //
-// An [Index] is a view of the log that is kept in a file: a table with a row for each run, the attributes of runs, and
-// the position in the log up to which both hold. Rows and position change in one transaction, so the file is always what
+// An [Index] is a view of the log that is kept in a file: a table with a row for each run, the attributes of runs, the
+// requests that were made by ids which callers chose, and the position in the log up to which all hold. Rows and position change in one transaction, so the file is always what
 // some prefix of the log amounts to, and can be thrown away and built anew. What it shows of a run depends on the run's
 // entries alone, and not on how they came: one by one, in batches, or all at once.
 //
-// [Index.Run] follows the log; [Index.Find] and [Index.Count] answer package query. Nothing waits for an index but a
-// lookup that asks for what was acknowledged before it: see [Index.Reached].
+// [Index.Run] follows the log; [Index.Find] and [Index.Count] answer package query; [Index.Requested] finds a request.
+// Nothing waits for an index but who asks for what was acknowledged before: see [Index.Reached].
 package lookup
 
 import (

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clewflow/clew/history"
@@ -134,16 +135,16 @@ func TestAttributesCanBeSearched(t *testing.T) {
 	} {
 		require.NoError(t, x.read(context.Background(), func(c *conn, _ store.Position) error {
 			n, err := c.number(context.Background(), "SELECT count(*) FROM attribute WHERE run = ? AND "+where, int64(w.position))
-			require.EqualValues(t, 1, n, where)
+			assert.EqualValues(t, 1, n, where)
 			return err
 		}))
 	}
 	row := all(t, x, query.Query{})[0]
-	require.Equal(t, map[string]any{"x": 1.0}, row.Attributes["deep"])
+	require.Equal(t, map[string]any{"x": int64(1)}, row.Attributes["deep"])
 }
 
 func TestAttributesThatAreNoObjectAreLeftOut(t *testing.T) {
-	for _, bad := range []string{``, `null`, `7`, `[1]`, `{`, `{"huge":1e999}`, `{}`, "\xff"} {
+	for _, bad := range []string{``, `null`, `7`, `[1]`, `{`, `{}`, "\xff"} {
 		w := newWorld(1, 1)
 		w.append(w.ids[0], history.Entry{Event: &history.Started{Run: "1", Number: 1, Attributes: history.JSON([]byte(bad))}})
 		x := open(t, memory)

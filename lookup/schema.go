@@ -11,18 +11,20 @@ import (
 // A file of ours says so in its header, with the version of the schema. A file of another version is built anew.
 const (
 	application   = 0x636c6577 // "clew"
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 // The table run has a row for each run. Its key is the position of the run's first record, which is the same in every
 // index of the same log, rises, and so keeps new rows together and decides between equals. What is empty is NULL, times
-// are nanoseconds since 1970. What workflow runs come to most often, completed at once, costs no partial index.
+// are nanoseconds since 1970. What workflow runs come to most often, completed at once, costs no partial index. The long texts
+// are last, because SQLite goes through them to reach what comes after.
 var schema = []string{
 	`CREATE TABLE run (
 		position    INTEGER PRIMARY KEY,
 		namespace   TEXT NOT NULL,
 		id          TEXT NOT NULL,
 		run         TEXT NOT NULL,
+		chain       TEXT,
 		type        TEXT NOT NULL,
 		version     INTEGER,
 		number      INTEGER,
@@ -32,8 +34,6 @@ var schema = []string{
 		root        TEXT,
 		origin      TEXT,
 		correlation TEXT,
-		memo        TEXT,
-		attributes  TEXT,
 		status      INTEGER NOT NULL,
 		closed      INTEGER,
 		failure     TEXT,
@@ -46,10 +46,13 @@ var schema = []string{
 		timers      INTEGER,
 		children    INTEGER,
 		sends       INTEGER,
+		updates     INTEGER,
 		signals     INTEGER,
 		stall       TEXT,
 		waits       TEXT,
-		waiting     TEXT
+		waiting     TEXT,
+		attributes  TEXT,
+		memo        TEXT
 	) STRICT`,
 	`CREATE INDEX run_id ON run (id)`,
 	`CREATE INDEX run_started ON run (namespace, started)`,
@@ -73,6 +76,17 @@ var schema = []string{
 	`CREATE INDEX attribute_text ON attribute (name, text) WHERE text IS NOT NULL`,
 	`CREATE INDEX attribute_num ON attribute (name, num) WHERE num IS NOT NULL`,
 
+	// Requests by ids that say nothing of when they were made, so that their repetition is known in later runs. The rows of an
+	// execution are together; run is the key of the run.
+	`CREATE TABLE request (
+		namespace TEXT NOT NULL,
+		id        TEXT NOT NULL,
+		digest    BLOB NOT NULL,
+		run       INTEGER NOT NULL,
+		seq       INTEGER NOT NULL,
+		PRIMARY KEY (namespace, id, digest)
+	) STRICT, WITHOUT ROWID`,
+
 	// One row: up to where the log is applied.
 	`CREATE TABLE place (position INTEGER NOT NULL) STRICT`,
 	`INSERT INTO place VALUES (0)`,
@@ -86,24 +100,28 @@ var (
 	isUnusual = "status > 8" // closed, but not completed
 )
 
-// The columns of run in the order of the table: fixed when the run begins, changing as it goes on, changing when its
-// status does.
+// The columns of run in the order of the table: fixed when the run begins, changing when its status does, changing as it goes
+// on, and those that the fold can do without.
 var (
-	fixed    = []string{"position", "namespace", "id", "run", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation", "memo", "attributes"}
+	fixed    = []string{"position", "namespace", "id", "run", "chain", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation"}
 	standing = []string{"status", "closed", "failure"}
-	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "signals", "stall", "waits", "waiting"}
+	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "stall", "waits", "waiting"}
+	shown    = []string{"attributes", "memo"}
 )
 
 var (
-	columns    = join(fixed, standing, moving)
-	insertRun  = "INSERT INTO run VALUES (?" + strings.Repeat(", ?", len(fixed)+len(standing)+len(moving)-1) + ")"
+	columns    = join(fixed, standing, moving, shown)
+	insertRun  = "INSERT INTO run VALUES (?" + strings.Repeat(", ?", len(fixed)+len(standing)+len(moving)+len(shown)-1) + ")"
 	updateRun  = "UPDATE run SET " + assign(moving) + " WHERE position = ?"
 	restateRun = "UPDATE run SET " + assign(standing, moving) + " WHERE position = ?"
-	newestRun  = "SELECT " + columns + " FROM run WHERE id = ? AND namespace = ? ORDER BY position DESC LIMIT 1"
+	newestRun  = "SELECT " + join(fixed, standing, moving) + " FROM run WHERE id = ? AND namespace = ? ORDER BY position DESC LIMIT 1"
 
+	loadAttributes  = "SELECT attributes FROM run WHERE position = ?"
 	reattribute     = "UPDATE run SET attributes = ? WHERE position = ?"
 	dropAttributes  = "DELETE FROM attribute WHERE run = ?"
 	insertAttribute = "INSERT INTO attribute VALUES (?, ?, ?, ?, ?, ?)"
+	insertRequest   = "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?)"
+	findRequest     = "SELECT run.run, ifnull(run.chain, run.run) FROM request JOIN run ON run.position = request.run WHERE request.namespace = ? AND request.id = ? AND request.digest = ?"
 	readPlace       = "SELECT position FROM place"
 	writePlace      = "UPDATE place SET position = ?"
 )

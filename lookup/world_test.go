@@ -7,7 +7,6 @@ import (
 	"iter"
 	"maps"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,21 +23,29 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // world makes up histories, and knows with package history what they amount to.
 type world struct {
-	dice     *rand.Rand
-	ids      []history.ID
-	states   map[history.ID]*history.State
-	runs     map[history.ID][]*query.Row // as they should be found
-	position store.Position
-	now      time.Time
-	records  []store.Record
+	dice       *rand.Rand
+	ids        []history.ID
+	states     map[history.ID]*history.State
+	runs       map[history.ID][]*query.Row // as they should be found
+	attributes map[history.ID]map[string]any
+	requests   map[history.ID]map[string]took
+	position   store.Position
+	now        time.Time
+	records    []store.Record
 }
 
+// took is where a request took effect.
+type took struct{ run, chain string }
+
 func newWorld(seed uint64, executions int) *world {
-	w := &world{dice: rand.New(rand.NewPCG(seed, 1)), states: map[history.ID]*history.State{}, runs: map[history.ID][]*query.Row{}, now: epoch}
+	w := &world{
+		dice: rand.New(rand.NewPCG(seed, 1)), states: map[history.ID]*history.State{}, runs: map[history.ID][]*query.Row{}, now: epoch,
+		attributes: map[history.ID]map[string]any{}, requests: map[history.ID]map[string]took{},
+	}
 	for i := range executions {
 		id := history.ID{Namespace: []string{"main", "main", "other"}[w.dice.IntN(3)], Workflow: fmt.Sprintf("%s-%d", []string{"order", "trip", "o'r\"d%_"}[w.dice.IntN(3)], i)}
 		w.ids = append(w.ids, id)
-		w.states[id] = new(history.State)
+		w.states[id], w.attributes[id], w.requests[id] = new(history.State), map[string]any{}, map[string]took{}
 	}
 	return w
 }
@@ -65,38 +72,47 @@ func (w *world) append(id history.ID, e history.Entry) {
 // note works out the row anew from the state.
 func (w *world) note(id history.ID, e history.Entry) {
 	s := w.states[id]
+	row := &query.Row{}
 	if started, ok := e.Event.(*history.Started); ok {
-		row := &query.Row{Attributes: attributesOf(started.Attributes)}
+		clear(w.attributes[id])
+		w.change(id, started.Attributes)
+		row.Memo = memos[string(started.Memo.Data)]
 		w.runs[id] = append(w.runs[id], row)
 	}
-	all := w.runs[id]
-	row := all[len(all)-1]
+	if set, ok := e.Event.(*history.AttributesSet); ok {
+		w.change(id, set.Attributes)
+	}
+	if e.Request != "" {
+		w.requests[id][e.Request] = took{s.Run.ID, s.Run.Chain}
+	}
+	row = w.runs[id][len(w.runs[id])-1]
 	*row = query.Row{
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run.ID, Type: s.Run.Type, Version: s.Run.Version, Number: s.Run.Number, Status: s.Status,
-		Started: s.Run.Started, Closed: s.Run.Closed, Began: s.Run.Began, Seq: s.Seq, Origin: s.Run.Origin.Kind, CorrelationID: s.Run.CorrelationID,
-		Build: s.Build, Activities: len(s.Activities), Timers: len(s.Timers), Signals: s.Run.Signals, Entries: int(s.Seq - s.Run.Began + 1),
-		Failure: failureOf(s), Attributes: row.Attributes, Waiting: waitingOf(s),
+		Started: s.Run.Started, Closed: s.Run.Closed, Began: s.Run.Began, Seq: s.Seq, Parent: s.Run.Parent.ID, Root: s.Run.Root,
+		Origin: s.Run.Origin.Kind, CorrelationID: s.Run.CorrelationID, Build: s.Build, Activities: len(s.Activities), Timers: len(s.Timers),
+		Children: len(s.Children), Signals: s.Run.Signals, Entries: int(s.Seq - s.Run.Began + 1), Failure: failureOf(s), Memo: row.Memo, Waiting: waitingOf(s),
 	}
 	if s.Run.Origin.ID != "" {
 		row.Origin += ":" + s.Run.Origin.ID
 	}
-	if s.Run.Origin.Kind == "parent" {
-		row.Parent = s.Run.Origin.ID
+	if len(w.attributes[id]) > 0 {
+		row.Attributes = maps.Clone(w.attributes[id])
 	}
 }
 
-func attributesOf(p history.Payload) map[string]any {
-	switch string(p.Data) {
-	case `{"region":"eu","price":12.5,"urgent":true,"tags":["a","b"],"n":9007199254740993}`:
-		return map[string]any{"region": "eu", "price": 12.5, "urgent": true, "tags": []any{"a", "b"}, "n": float64(9007199254740993)}
-	case `{ "region" : "us" }`:
-		return map[string]any{"region": "us"}
+// change folds attributes as their texts say.
+func (w *world) change(id history.ID, changes history.Payload) {
+	for _, c := range w.read(changes) {
+		if c.shown == nil {
+			delete(w.attributes[id], c.name)
+			continue
+		}
+		w.attributes[id][c.name] = c.shown
 	}
-	return nil
 }
 
 func failureOf(s *history.State) string {
-	if s.Outcome.Failure.Absent() {
+	if s.Outcome.Failure.Absent() || s.Outcome.Failure.Closed() {
 		return ""
 	}
 	return "declined"
@@ -118,9 +134,12 @@ func waitingOf(s *history.State) string {
 	for _, n := range []struct {
 		n         int
 		one, many string
-	}{{len(s.Activities), "activity", "activities"}, {len(s.Timers), "timer", "timers"}} {
+	}{
+		{len(s.Activities), "1 activity", "activities"}, {len(s.Timers), "1 timer", "timers"}, {len(s.Children), "1 child", "children"},
+		{len(s.Sends), "1 message to be delivered", "messages to be delivered"}, {len(s.Updates), "1 update to be answered", "updates to be answered"},
+	} {
 		if n.n == 1 {
-			all = append(all, "1 "+n.one)
+			all = append(all, n.one)
 		} else if n.n > 1 {
 			all = append(all, fmt.Sprint(n.n, " ", n.many))
 		}
@@ -139,101 +158,24 @@ func (w *world) step() {
 		w.append(id, w.started(s))
 		return
 	}
-	e := history.Entry{Event: w.event(s)}
+	e := history.Entry{Event: w.event(s), Request: w.request()}
 	if w.dice.IntN(3) == 0 {
 		e.Told = s.Seq
 	}
 	if w.dice.IntN(5) == 0 {
 		e.Build = fmt.Sprintf("build-%d", w.dice.IntN(3))
 	}
+	before := *s
+	before.Updates = maps.Clone(s.Updates)
 	w.append(id, e)
-}
-
-func (w *world) started(s *history.State) history.Entry {
-	n := s.Run.Number + 1
-	started := &history.Started{
-		Run: fmt.Sprintf("run-%d-%d", len(w.records), n), Number: n, Type: []string{"order", "trip", "refund"}[w.dice.IntN(3)], Version: w.dice.IntN(3),
-		Origin:        []history.Origin{{Kind: "client"}, {Kind: "schedule", ID: "daily"}, {Kind: "parent", ID: "order-1"}}[w.dice.IntN(3)],
-		CorrelationID: []string{"", "c-1"}[w.dice.IntN(2)],
-	}
-	started.Chain = started.Run
-	if w.dice.IntN(5) == 0 {
-		started.BeginAt = w.now.Add(time.Hour)
-	}
-	if a := []string{"", `{"region":"eu","price":12.5,"urgent":true,"tags":["a","b"],"n":9007199254740993}`, `{ "region" : "us" }`, `{}`, `no json`}[w.dice.IntN(5)]; a != "" {
-		started.Attributes = history.JSON([]byte(a))
-	}
-	return history.Entry{Event: started, Build: []string{"", "build-9"}[w.dice.IntN(2)]}
-}
-
-func (w *world) event(s *history.State) history.Event {
-	activities, timers := slices.Sorted(maps.Keys(s.Activities)), slices.Sorted(maps.Keys(s.Timers))
-	next := s.Run.Steps + 1
-	policy := history.StandardPolicy
-	policy.OnCancel = []history.Cancel{history.TryCancel, history.WaitCancelled, history.LeaveRunning}[w.dice.IntN(3)]
-	failure := history.Failure{Message: "no", Causes: []history.Failure{{Code: "declined"}}}.Payload()
-	for {
-		roll := w.dice.IntN(40)
-		if len(activities) > 0 {
-			step := activities[w.dice.IntN(len(activities))]
-			try := history.Try{Step: step, Attempt: 1, Serial: 1}
-			switch roll {
-			case 0, 1:
-				return &history.ActivityCompleted{Try: try}
-			case 2:
-				return &history.ActivityFailed{Try: try, Failure: failure}
-			case 3:
-				return &history.ActivityTimedOut{Try: try}
-			case 4, 5, 6:
-				return &history.ActivityCancelRequested{Step: step}
-			case 7:
-				return &history.ActivityCancelled{Try: try}
-			case 8:
-				return &history.AttemptFailed{Try: try, RetryAt: w.now}
-			case 9:
-				return &history.Heartbeat{Try: try, Beat: w.now}
-			}
-		}
-		if len(timers) > 0 {
-			step := timers[w.dice.IntN(len(timers))]
-			switch roll {
-			case 10, 11:
-				return &history.TimerFired{Step: step}
-			case 12:
-				return &history.TimerCancelled{Step: step}
-			}
-		}
-		switch roll {
-		case 13, 14, 15, 16, 17:
-			return &history.ActivityScheduled{Step: next, Name: "charge", Policy: &policy}
-		case 18, 19, 20:
-			return &history.TimerStarted{Step: next, After: time.Second, Due: w.now.Add(time.Second)}
-		case 21, 22:
-			return &history.Signaled{Name: "go"}
-		case 23:
-			return &history.Stalled{Reason: "it panicked"}
-		case 24:
-			return &history.Resumed{}
-		case 25:
-			return &history.Told{}
-		case 26, 27:
-			return &history.Kept{Name: "x"}
-		case 28:
-			return &history.CancelRequested{}
-		case 29:
-			if !s.Run.BeginAt.IsZero() {
-				return &history.Begun{}
-			}
-		case 30, 31:
-			return &history.Completed{}
-		case 32:
-			return &history.Failed{Failure: failure}
-		case 33:
-			return &history.Cancelled{Failure: failure}
-		case 34:
-			return &history.Terminated{Reason: "because"}
-		case 35:
-			return &history.TimedOut{Limit: "run"}
+	switch e.Event.(type) {
+	case *history.Continued:
+		w.append(id, w.continued(&before))
+	case *history.Terminated: // by a start that ends what runs
+		if e.Request != "" {
+			next := w.started(s)
+			next.Request = e.Request
+			w.append(id, next)
 		}
 	}
 }
@@ -282,7 +224,7 @@ func dump(t testing.TB, x *Index) string {
 	t.Helper()
 	var b strings.Builder
 	err := x.read(context.Background(), func(c *conn, _ store.Position) error {
-		for _, text := range []string{"SELECT * FROM run ORDER BY position", "SELECT * FROM attribute ORDER BY run, name, place", "SELECT * FROM place"} {
+		for _, text := range []string{"SELECT * FROM run ORDER BY position", "SELECT * FROM attribute ORDER BY run, name, place", "SELECT * FROM request ORDER BY namespace, id, digest", "SELECT * FROM place"} {
 			err := c.query(context.Background(), text, nil, func(row []driver.Value) error {
 				fmt.Fprintf(&b, "%#v\n", row)
 				return nil

@@ -9,33 +9,34 @@ import (
 	"github.com/clewflow/clew/history"
 )
 
-// Row is what is known of one run. Its JSON keys are promises: rows are recorded and exported.
+// Row is what is known of one run. Its JSON keys are promises: rows are recorded and exported. In JSON what is empty is left
+// out, the status is its name, and attributes have the form of [AttributeJSON], so that a row that is read again is the same.
 type Row struct {
 	Namespace     string         `json:"namespace"`
-	ID            string         `json:"id"` // of the execution
-	Run           string         `json:"run"`
-	Type          string         `json:"type"`
-	Version       int            `json:"version,omitempty"` // of the code that the run is pinned to
-	Number        uint64         `json:"number"`            // of the run in the execution, from 1
-	Status        Status         `json:"status"`            // one; in JSON its name
-	Started       time.Time      `json:"started"`
-	Closed        time.Time      `json:"closed,omitzero"`
-	Began         uint64         `json:"began"` // Seq of the run's first entry
-	Seq           uint64         `json:"seq"`   // of its last entry so far
-	Parent        string         `json:"parent,omitempty"`
-	Root          string         `json:"root,omitempty"`
-	Origin        string         `json:"origin,omitempty"` // kind and, if there is one, id of what began the run: "client", "schedule:daily"
-	CorrelationID string         `json:"correlation_id,omitempty"`
-	Build         string         `json:"build,omitempty"`      // of the program that last decided an entry
-	Waiting       string         `json:"waiting,omitempty"`    // what an open run waits for
-	Activities    int            `json:"activities,omitempty"` // not settled
-	Timers        int            `json:"timers,omitempty"`     // neither fired nor stopped
-	Children      int            `json:"children,omitempty"`   // that have not ended
-	Signals       int            `json:"signals,omitempty"`    // accepted
-	Entries       int            `json:"entries"`              // of the run
-	Failure       string         `json:"failure,omitempty"`    // code of the error that a failed or cancelled run ended with, if it has one
-	Attributes    map[string]any `json:"attributes,omitempty"` // text, int64, float64, bool, time, duration or a list of texts
-	Memo          map[string]any `json:"memo,omitempty"`       // as JSON decodes it
+	ID            string         `json:"id"`                       // of the execution
+	Run           string         `json:"run"`                      // id of the run
+	Type          string         `json:"type"`                     // of the workflow
+	Version       int            `json:"version,omitempty"`        // of the code that the run is pinned to
+	Number        uint64         `json:"number"`                   // of the run in the execution, from 1
+	Status        Status         `json:"status"`                   // one
+	Started       time.Time      `json:"started"`                  // when the run was recorded, which is before its delay, if it has one
+	Closed        time.Time      `json:"closed,omitzero"`          // zero: the run is open
+	Began         uint64         `json:"began"`                    // Seq of the run's first entry
+	Seq           uint64         `json:"seq"`                      // of its last entry so far
+	Parent        string         `json:"parent,omitempty"`         // id of the execution whose child this one is
+	Root          string         `json:"root,omitempty"`           // id of the topmost parent; empty: there is none
+	Origin        string         `json:"origin,omitempty"`         // kind and, if there is one, id of what began the run: "client", "schedule:daily"
+	CorrelationID string         `json:"correlation_id,omitempty"` // as given at the start
+	Build         string         `json:"build,omitempty"`          // of the program that last decided an entry
+	Waiting       string         `json:"waiting,omitempty"`        // what an open run waits for, for people: "2 activities, 1 timer"
+	Activities    int            `json:"activities,omitempty"`     // not settled
+	Timers        int            `json:"timers,omitempty"`         // neither fired nor stopped
+	Children      int            `json:"children,omitempty"`       // of which something is to be done or told; none once the run has closed
+	Signals       int            `json:"signals,omitempty"`        // accepted so far, with those that the run before has left
+	Entries       int            `json:"entries"`                  // of the run so far
+	Failure       string         `json:"failure,omitempty"`        // code of the error that a failed or cancelled run ended with, if it has one that can be read
+	Attributes    map[string]any `json:"attributes,omitempty"`     // as they are now: text, int64, float64, bool, time, duration or []string
+	Memo          map[string]any `json:"memo,omitempty"`           // as JSON decodes it; none if it is closed
 }
 
 // Page is one answer to a query.
@@ -50,12 +51,21 @@ type bare Row
 
 type named struct {
 	bare
-	Status string `json:"status"`
+	Status     string                     `json:"status"`
+	Attributes map[string]json.RawMessage `json:"attributes,omitempty"`
 }
 
-// MarshalJSON writes the status by its name.
+// MarshalJSON writes the status by its name, and attributes so that their types are known.
 func (r Row) MarshalJSON() ([]byte, error) {
-	return json.Marshal(named{bare: bare(r), Status: r.Status.String()})
+	n := named{bare: bare(r), Status: r.Status.String(), Attributes: make(map[string]json.RawMessage, len(r.Attributes))}
+	for name, v := range r.Attributes {
+		text, err := AttributeJSON(v)
+		if err != nil {
+			return nil, fmt.Errorf("query: writing the attribute %s of a row: %w", name, err)
+		}
+		n.Attributes[name] = text
+	}
+	return json.Marshal(n)
 }
 
 // UnmarshalJSON reads what [Row.MarshalJSON] wrote.
@@ -72,6 +82,16 @@ func (r *Row) UnmarshalJSON(data []byte) error {
 			return fmt.Errorf("query: reading a row: no status is called %q", name)
 		}
 		r.Status |= status
+	}
+	if len(n.Attributes) > 0 {
+		r.Attributes = make(map[string]any, len(n.Attributes))
+	}
+	for name, text := range n.Attributes {
+		v, err := ReadAttribute(text)
+		if err != nil {
+			return err
+		}
+		r.Attributes[name] = v
 	}
 	return nil
 }

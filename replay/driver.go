@@ -120,8 +120,9 @@ func keptName(gate bool, name string, call int) string {
 	return "value " + name
 }
 
-// Keep answers a gate or a kept value. A gate without a marker is old when decisions remain in the history that the code
-// has not asked for yet. The first answer stands for the whole run.
+// Keep answers a gate or a kept value. A gate without a marker is old when the code comes to it while it is told what it
+// was told before, or when decisions remain in the history that it has not asked for yet. The first answer stands for the
+// whole run.
 func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (history.Payload, bool) {
 	m.check("keeping a value")
 	key := keptName(gate, name, 0)
@@ -134,7 +135,7 @@ func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (hi
 	a := answer{}
 	if kept, ok := m.kept[key]; ok {
 		a.value = kept
-	} else if gate && m.remaining > m.counted {
+	} else if gate && (!m.live || m.remaining > m.counted) {
 		a.old = true
 	} else {
 		a.value = make_()

@@ -72,21 +72,29 @@ func TestGateIsOldWhenOnlyTheEndRemains(t *testing.T) {
 	}))
 }
 
-// TestGateIsNewBehindTheLastDecision: nothing that is recorded depends on it yet.
-func TestGateIsNewBehindTheLastDecision(t *testing.T) {
+// A run that waits for a signal has asked for nothing behind the gate, and has passed it all the same.
+func TestGateIsOldWhereTheRunWaitsBehindIt(t *testing.T) {
 	code := func(gated bool) func(workflow.Context, int) (bool, error) {
-		return func(ctx workflow.Context, n int) (gate bool, _ error) {
-			f := workflow.Begin(ctx, charge, n)
-			gate = gated && workflow.Patched(ctx, "rest")
-			_, err := f.Get(ctx)
-			return gate, err
+		return func(ctx workflow.Context, n int) (bool, error) {
+			if _, err := workflow.Do(ctx, charge, n); err != nil {
+				return false, err
+			}
+			patched := gated && workflow.Patched(ctx, "sleep")
+			if patched {
+				if err := workflow.Sleep(ctx, time.Hour); err != nil {
+					return false, err
+				}
+			}
+			_, err := poke.Receive(ctx)
+			return patched, err
 		}
 	}
 	w := begin(t, code(false), 1)
-	deploy(w, code(true))
-	assert.Equal(t, []string{"started", "activity-scheduled 1", "kept"}, w.kinds())
 	w.complete(1, 1)
-	assert.True(t, result[bool](w))
+	deploy(w, code(true))
+	w.signal(poke.With(1))
+	assert.False(t, result[bool](w))
+	assert.Nil(t, held(w, replay.Strict, code(true)))
 }
 
 func TestGateIsOldBehindInputsThatAreAnsweredLater(t *testing.T) {

@@ -72,6 +72,8 @@ type Machine struct {
 	first     uint64          // Seq of Started
 	told      uint64          // the input being told
 	agreed    uint64          // the last entry at which code and history agreed
+	returned  bool            // the code has returned; what comes now is the next run's
+	late      *history.CancelRequested
 	finished  bool            // the code has asked for the end
 	closed    bool            // the history has ended
 	cancelled bool            // the code was told that it is to end
@@ -131,7 +133,7 @@ func remember(c Config, run []history.Entry) (*Machine, error) {
 func New(c Config) *Machine {
 	return &Machine{
 		config: c, group: coro.Group{Pool: c.Pool}, live: true,
-		open: map[history.Step]*open{}, ending: map[history.Step]*workflow.Pending{}, inboxes: map[string]*workflow.Inbox{},
+		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
 	}
 }
 
@@ -256,6 +258,10 @@ func (m *Machine) deliver(e *history.Entry) {
 	case *history.Begun:
 		m.start()
 	case *history.CancelRequested:
+		if m.returned {
+			m.late = v
+			return
+		}
 		m.cancelled = true
 		if m.cancel != nil {
 			m.cancel(workflow.ErrCancelled)
@@ -347,6 +353,17 @@ func (m *Machine) start() {
 	})
 }
 
+// Returned keeps what else there is of the code from running: what it received would be received by nobody, and what it asked
+// for would be over at once.
+func (m *Machine) Returned() {
+	m.check("returning")
+	m.returned = true
+	m.group.Alone()
+}
+
+// Late is the wish that the run end which came after the code had returned, so that it was not told; nil if there is none.
+func (m *Machine) Late() *history.CancelRequested { return m.late }
+
 // conclude takes note of what an entry ends.
 func (m *Machine) conclude(e history.Event) {
 	switch e := e.(type) {
@@ -370,6 +387,9 @@ func (m *Machine) conclude(e history.Event) {
 		m.over(e.Step)
 	case *history.ChildCancelRequested:
 		if o := m.open[e.Step]; o != nil {
+			if m.ending == nil {
+				m.ending = map[history.Step]*workflow.Pending{}
+			}
 			m.ending[e.Step] = o.p
 		}
 		m.givenUp(e.Step)

@@ -24,87 +24,19 @@ var (
 	errShutdown         = errors.New("clew: the process shuts down; the attempt is made again elsewhere")
 )
 
-// dispatch does what an entry says is to be done, and tells those who wait for it.
-func (x *execution) dispatch(m *memory, e *history.Entry) {
-	s, q, now := m.state, x.rt.queue, x.rt.now()
-	if e.Seq < s.Run.Began && !closes(e.Event) && !answers(e.Event) {
-		return // of a run that was closed in the same append: what it had asked for is over
-	}
-	switch v := e.Event.(type) {
-	case *history.ActivityScheduled:
-		if a := s.Activities[v.Step]; a != nil && a.Seq == e.Seq && x.ready(m, a) {
-			q.Offer(x.attempt(s, a, v.Input), now, now)
-		}
-	case *history.AttemptFailed:
-		x.offer(s, v.Step, now)
-	case *history.AttemptLost:
-		x.offer(s, v.Step, now)
-	case *history.AttemptStarted:
-		if a := s.Activities[v.Step]; a != nil && v.Pending {
-			q.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
-		}
-	case *history.AttemptOverdue:
-		q.Unlimit(x.key(v.Step))
-	case *history.ActivityCancelRequested:
-		x.cancelActivity(s, v.Step)
-	case *history.ActivityTimedOut:
-		x.settle(v.Step, fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
-	case *history.ActivityCompleted:
-		x.settle(v.Step, errSettledElsewhere)
-	case *history.ActivityFailed:
-		x.settle(v.Step, errSettledElsewhere)
-	case *history.ActivityCancelled:
-		x.settle(v.Step, activity.ErrCancelled)
-	case *history.UpdateCompleted:
-		x.rt.results.tell(awaited{x.id, v.Update})
-	case *history.UpdateFailed:
-		x.rt.results.tell(awaited{x.id, v.Update})
-	default:
-		x.dispatchToOthers(m, e)
-	}
-}
-
-// dispatchToOthers is dispatch for what concerns other executions, and for the end of a run.
-func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
-	if !closes(e.Event) {
-		x.children(m.state, e)
-		x.sends(m.state, e)
-		return
-	}
-	x.rt.queue.SettleAll(x.id, errRunClosed)
-	x.rt.locals.forget(x.id)
-	x.rt.results.tellAll(x.id)
-	if end, ok := m.ends[e.Seq]; ok && end.Status != history.StatusContinued {
-		x.closed(end)
-	}
-}
-
-// closes reports whether an event ends a run.
-func closes(e history.Event) bool {
-	switch e.(type) {
-	case *history.Completed, *history.Failed, *history.Cancelled, *history.Continued, *history.Terminated, *history.TimedOut:
-		return true
-	}
-	return false
-}
-
-// answers reports whether an event answers an update.
-func answers(e history.Event) bool {
-	switch e.(type) {
-	case *history.UpdateCompleted, *history.UpdateFailed:
-		return true
-	}
-	return false
-}
-
 func (x *execution) settle(step history.Step, cause error) {
 	x.rt.queue.Settle(x.key(step), cause)
 	x.rt.locals.drop(x.key(step))
 }
 
-func (x *execution) offer(s *history.State, step history.Step, now time.Time) {
-	if a := s.Activities[step]; a != nil {
-		x.rt.queue.Offer(x.attempt(s, a, history.Payload{}), a.RetryAt, now)
+func (x *execution) offer(m *memory, step history.Step, now time.Time) {
+	a := m.state.Activities[step]
+	switch {
+	case a == nil:
+	case x.ready(m, a):
+		x.rt.queue.Offer(x.attempt(m.state, a, history.Payload{}), a.RetryAt, now)
+	default:
+		x.rt.queue.Settle(x.key(step), errSettledElsewhere) // so that it is offered as if it were new when it can be made
 	}
 }
 
@@ -126,6 +58,7 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 	return dispatch.Attempt{
 		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Local: a.Local, Number: a.Attempt, Serial: a.Serial,
 		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
+		Headers: s.Run.Headers,
 	}
 }
 
@@ -314,7 +247,11 @@ func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payloa
 		if err != nil {
 			return history.Payload{}, err
 		}
-		if e, ok := record.Entry.Event.(*history.ActivityScheduled); ok && e.Step == h.Step {
+		open, err := r.unwrap(ctx, h.ID, record.Entry)
+		if err != nil {
+			return history.Payload{}, err
+		}
+		if e, ok := open.Event.(*history.ActivityScheduled); ok && e.Step == h.Step {
 			return e.Input, nil
 		}
 		break
@@ -345,6 +282,9 @@ func (r *Runtime) call(ctx context.Context, h *dispatch.Hand) (result history.Pa
 			result, err = history.Payload{}, &activity.PanicError{Message: fmt.Sprint(v), Stack: string(debug.Stack())}
 		}
 	}()
+	if len(r.config.Interceptors) > 0 {
+		handler = r.around(handler)
+	}
 	result, err = handler(activity.WithHand(attemptContext{ctx, h.Deadline()}, r.hand(ctx, h)), h.Input)
 	if err == nil && result.Size() > r.config.Payload {
 		err = activity.NonRetryable(fmt.Errorf("the result: %w: %d bytes, the limit is %d", ErrTooLarge, result.Size(), r.config.Payload))
@@ -366,11 +306,13 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 	if !h.LastFailure.Absent() {
 		last = activity.Recall(history.ReadFailure(h.LastFailure))
 	}
+	var headers map[string]string
+	_ = h.Headers.Decode(&headers) // what cannot be read is not there; the work does not depend on it
 	return &activity.Hand{
 		Attempt: activity.Attempt{
 			Namespace: h.ID.Namespace, Execution: h.ID.Workflow, Run: h.Run, Workflow: h.Workflow, Step: uint64(h.Step), Activity: h.Activity,
 			Queue: h.Queue, Number: h.Number, Scheduled: h.Scheduled, Started: h.Started, Deadline: h.Deadline(), LastFailure: last,
-			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step),
+			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step), Headers: headers,
 		},
 		Beat: func(checkpoint history.Payload) error {
 			if h.Beat(checkpoint, r.now()) {
@@ -380,6 +322,7 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 		},
 		Checkpoint: h.Checkpoint,
 		Token:      func() string { return r.token(h) },
+		Files:      r.vault.Files(h.ID),
 	}
 }
 

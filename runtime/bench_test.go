@@ -140,3 +140,34 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkChosenRequestAfterManyRuns: does a signal with a request id of the sender's cost the same after 400 runs as after 4?
+func BenchmarkChosenRequestAfterManyRuns(b *testing.B) {
+	long := workflow.Define("long", func(ctx workflow.Context, short int) (int, error) {
+		length := 10_000
+		if short > 0 {
+			length = 12
+		}
+		for range length {
+			if _, err := number.Receive(ctx); err != nil {
+				return short, err
+			}
+		}
+		return short, workflow.ContinueAsNew(ctx, short-1)
+	})
+	for _, runs := range []int{4, 400} {
+		b.Run(fmt.Sprint("runs=", runs), func(b *testing.B) {
+			rt := onDisk(b, long)
+			_, err := runtime.Start(b.Context(), rt, "one", long, runs)
+			for i := 0; err == nil && i < 12*runs; i++ {
+				err = rt.Signal(b.Context(), "one", number.With(i))
+			}
+			for n := 0; err == nil && b.Loop(); n++ {
+				err = rt.Signal(b.Context(), "one", number.With(n), runtime.RequestID(fmt.Sprint("signal ", n)))
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

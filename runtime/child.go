@@ -25,7 +25,13 @@ func (x *execution) children(s *history.State, e *history.Entry) {
 		if c := s.Children[v.Step]; c != nil && c.CancelRequested && !c.CancelDelivered {
 			x.cancelChild(s.Run, c)
 		}
-		x.sendWaiting(s, v.Step)
+		x.sendParked(s, v.Step)
+	case *history.ChildRefused:
+		x.sendParked(s, v.Step)
+	case *history.ChildClosed: // which may be told before its start
+		x.sendParked(s, v.Step)
+	case *history.ChildCancelDelivered:
+		x.sendParked(s, v.Step)
 	case *history.ChildCancelRequested:
 		if c := s.Children[v.Step]; c != nil && c.Chain != "" {
 			x.cancelChild(s.Run, c)
@@ -90,13 +96,15 @@ func (r *Runtime) startAsked(ctx context.Context, id history.ID, run history.Run
 		tell = commands.RefuseChild{Run: run.ID, Step: asked.Step, Reason: reason, Message: err.Error()}
 	}
 	_, told := r.do(ctx, id, &call{command: tell, by: history.Clock})
-	if told == nil || !over(told) {
-		return told
-	}
-	if err == nil { // the parent has ended meanwhile
+	switch {
+	case told == nil && err == nil && a.nothing: // it was started before, and may have ended before anybody knew whom to tell
+		return r.lookAt(ctx, id, run, child, a.chain, asked.Step)
+	case over(told) && err == nil: // the parent has ended meanwhile
 		return r.followParent(ctx, child)
+	case over(told):
+		return nil
 	}
-	return nil
+	return told
 }
 
 // over reports whether an execution, or the run that was meant, has ended.
@@ -163,26 +171,30 @@ func (x *execution) cancelChild(run history.Run, c *history.Child) {
 func (x *execution) lookAfter(run history.Run, c *history.Child) {
 	r, id, child, step, chain := x.rt, x.id, x.rt.id(c.ID), c.Step, c.Chain
 	r.errand(id, step, "look after", id, func(ctx context.Context) error {
-		var s ended
-		_, err := r.do(ctx, child, &call{look: func(m *memory) error {
-			s = ended{m.state.Status, m.state.Run, m.state.Outcome}
-			return nil
-		}})
-		switch {
-		case err != nil:
-			return err
-		case s.Run.Chain == chain && s.Status&history.StatusOpen != 0:
-			return nil // it will tell
-		case s.Run.Chain != chain:
-			if s, err = r.endOf(ctx, child, chain); errors.Is(err, ErrNotFound) {
-				s, err = ended{Status: history.StatusTerminated, Outcome: history.Outcome{Reason: "its history is gone"}}, nil
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return r.tellParent(ctx, id, run.ID, step, s)
+		return r.lookAt(ctx, id, run, child, chain, step)
 	})
+}
+
+func (r *Runtime) lookAt(ctx context.Context, id history.ID, run history.Run, child history.ID, chain string, step history.Step) error {
+	var s ended
+	_, err := r.do(ctx, child, &call{look: func(m *memory) error {
+		s = ended{m.state.Status, m.state.Run, m.state.Outcome}
+		return nil
+	}})
+	switch {
+	case err != nil:
+		return err
+	case s.Run.Chain == chain && s.Status&history.StatusOpen != 0:
+		return nil // it will tell
+	case s.Run.Chain != chain:
+		if s, err = r.endOf(ctx, child, chain); errors.Is(err, ErrNotFound) {
+			s, err = ended{Status: history.StatusTerminated, Outcome: history.Outcome{Reason: "its history is gone"}}, nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.tellParent(ctx, id, run.ID, step, s)
 }
 
 // tellParent tells a parent how the chain of a child ended.

@@ -80,6 +80,29 @@ func TestUnreadSignalsAreCarriedOn(t *testing.T) {
 	}, tallying)
 }
 
+// TestEachRunNamesItsBuild: what is decided does not depend on whether the execution was remembered from the log meanwhile.
+// A run is remembered from its own first entry on.
+func TestEachRunNamesItsBuild(t *testing.T) {
+	for _, memory := range []int{0, runtime.Forget} {
+		newWorldOf(t, runtime.Config{Build: "b1", Memory: memory}, func(w *world) {
+			h, err := runtime.Start(w.ctx(), w.rt, "t", tallying, tally{Every: 1, Until: 3})
+			require.NoError(t, err)
+			for i := range 3 {
+				require.NoError(t, w.rt.Signal(w.ctx(), "t", number.With(i+1)))
+			}
+			_, err = h.Result(w.ctx())
+			require.NoError(t, err)
+			for _, e := range w.entries("t") {
+				want := ""
+				if e.Event.Kind() == "started" {
+					want = "b1"
+				}
+				assert.Equal(t, want, e.Build, "entry %d, %s, with memory %d", e.Seq, e.Event.Kind(), memory)
+			}
+		}, tallying)
+	}
+}
+
 func TestWhatOutlivesARunTravelsOn(t *testing.T) {
 	region := workflow.NewAttribute[string]("region")
 	phase := workflow.NewAttribute[int]("phase")
@@ -277,4 +300,25 @@ func TestDeathAtEachAppendOfAChainOfRuns(t *testing.T) {
 		}
 	}
 	assert.Greater(t, most, 15)
+}
+
+// TestACallMayMeanOneRun: a chain by its first run; one that is over is not taken for the one that followed it.
+func TestACallMayMeanOneRun(t *testing.T) {
+	inWorld(t, func(w *world) {
+		first, err := runtime.Start(w.ctx(), w.rt, "t", tallying, tally{Every: 1, Until: 2})
+		require.NoError(t, err)
+		require.NoError(t, w.rt.Signal(w.ctx(), "t", number.With(1), runtime.OfRun(first.Run)), "it has continued since, in the same chain")
+		require.NoError(t, w.rt.Signal(w.ctx(), "t", number.With(2), runtime.OfRun(first.Run)))
+		second, err := runtime.Start(w.ctx(), w.rt, "t", tallying, tally{Every: 5, Until: 1})
+		require.NoError(t, err)
+		assert.ErrorIs(t, w.rt.Signal(w.ctx(), "t", number.With(3), runtime.OfRun(first.Run)), runtime.ErrNotRunning)
+		assert.ErrorIs(t, w.rt.Terminate(w.ctx(), "t", runtime.OfRun("another")), runtime.ErrNotRunning)
+		out, err := runtime.Result(w.ctx(), w.rt, "t", tallying, runtime.OfRun(first.Run))
+		require.NoError(t, err)
+		assert.Equal(t, 2, out.Seen)
+		require.NoError(t, w.rt.Signal(w.ctx(), "t", number.With(1), runtime.OfRun(second.Run)))
+		out, err = second.Result(w.ctx())
+		require.NoError(t, err)
+		assert.Equal(t, 1, out.Seen)
+	}, tallying)
 }

@@ -63,6 +63,7 @@ func inFaulty(t *testing.T, n int, stored bool, look func(w *world, appends func
 		ran := make(chan error, 1)
 		go func() { ran <- rt.Run(ctx) }()
 		w.rt = rt
+		<-rt.Ready()
 		begun := make(chan struct{})
 		go func() { defer close(begun); begin(w) }()
 		select {

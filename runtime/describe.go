@@ -34,6 +34,14 @@ type Description struct {
 	Bytes           int               `json:"bytes"`
 	CancelRequested bool              `json:"cancel_requested,omitempty"`
 	Stalled         string            `json:"stalled,omitempty"`
+	Parent          string            `json:"parent,omitempty"`
+	Root            string            `json:"root,omitempty"`
+	Route           string            `json:"route,omitempty"` // why it is of this version; empty: it was the newest
+	Attributes      map[string]any    `json:"attributes,omitempty"`
+	Memo            map[string]any    `json:"memo,omitempty"`
+	Headers         map[string]string `json:"headers,omitempty"`
+	Children        []PendingChild    `json:"children,omitempty"`
+	Updates         []string          `json:"updates,omitempty"` // ids of those that are accepted and not answered
 	Activities      []PendingActivity `json:"activities,omitempty"`
 	Timers          []PendingTimer    `json:"timers,omitempty"`
 	Waiting         []history.Reason  `json:"waiting,omitempty"`
@@ -53,6 +61,16 @@ type PendingActivity struct {
 	NextAttempt   time.Time       `json:"next_attempt,omitzero"`
 	Outside       bool            `json:"outside,omitempty"` // waits to be completed by its token
 	LastFailure   string          `json:"last_failure,omitempty"`
+}
+
+// PendingChild is a child that has not ended.
+type PendingChild struct {
+	Step            uint64    `json:"step"`
+	ID              string    `json:"id"`
+	Type            string    `json:"type"`
+	Asked           time.Time `json:"asked"`
+	Started         bool      `json:"started"`
+	CancelRequested bool      `json:"cancel_requested,omitempty"`
 }
 
 // PendingTimer is a timer that has neither fired nor been stopped.
@@ -104,11 +122,30 @@ func describe(id history.ID, s *history.State) Description {
 		d.Activities = append(d.Activities, p)
 	}
 	slices.SortFunc(d.Activities, func(a, b PendingActivity) int { return cmp.Compare(a.Step, b.Step) })
+	d.relations(s)
 	for step, due := range s.Timers {
 		d.Timers = append(d.Timers, PendingTimer{uint64(step), due})
 	}
 	slices.SortFunc(d.Timers, func(a, b PendingTimer) int { return cmp.Compare(a.Step, b.Step) })
 	return d
+}
+
+// relations adds what a run has to do with others, and what it says of itself. What cannot be read is left out.
+func (d *Description) relations(s *history.State) {
+	d.Parent, d.Root, d.Route = s.Run.Parent.ID, s.Run.Root, s.Run.Route
+	_ = s.Run.Memo.Decode(&d.Memo)
+	_ = s.Run.Headers.Decode(&d.Headers)
+	if len(s.Attributes) > 0 {
+		d.Attributes = query.AttributesOf(s.Attributes)
+	}
+	for _, step := range sorted(s.Children) {
+		c := s.Children[step]
+		d.Children = append(d.Children, PendingChild{uint64(step), c.ID, c.Type, c.Asked, c.Chain != "", c.CancelRequested})
+	}
+	for id := range s.Updates {
+		d.Updates = append(d.Updates, id)
+	}
+	slices.Sort(d.Updates)
 }
 
 // inHand adds what only those know who have an attempt in hand.
@@ -123,7 +160,7 @@ func (d *Description) inHand(f commands.Attempt) {
 	}
 }
 
-// History yields the entries of an execution, over all its runs. An error ends it.
+// History yields the entries of an execution, over all its runs, with payloads open where they can be opened. An error ends it.
 func (r *Runtime) History(ctx context.Context, id string) iter.Seq2[history.Entry, error] {
 	return func(yield func(history.Entry, error) bool) {
 		if err := commands.CheckID("workflow id", id); err != nil {
@@ -133,7 +170,11 @@ func (r *Runtime) History(ctx context.Context, id string) iter.Seq2[history.Entr
 		none := true
 		for record, err := range r.log.Read(ctx, r.id(id), 1) {
 			none = false
-			if !yield(record.Entry, err) || err != nil {
+			open, closed := r.unwrap(ctx, r.id(id), record.Entry)
+			if closed != nil {
+				open = record.Entry // it says itself that it is closed
+			}
+			if !yield(open, err) || err != nil {
 				return
 			}
 		}
@@ -202,7 +243,7 @@ func (r *Runtime) fresh(ctx context.Context, q *query.Query) error {
 
 // Query asks the code of an execution about its state. Nothing is recorded. Errors: ErrInvalid (the code answers no such
 // query), ErrNotFound, ErrStalled, or what the handler returned.
-func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Query[Out]) (out Out, err error) {
+func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Query[Out], opts ...CallOption) (out Out, err error) {
 	name, arg, err := q.Asked()
 	if err != nil {
 		return out, &commands.Invalid{Field: "the argument of the query", Value: err.Error(), Want: "a value that encodes as JSON"}
@@ -211,7 +252,7 @@ func Query[Out any](ctx context.Context, rt *Runtime, id string, q workflow.Quer
 		return out, err
 	}
 	var answer history.Payload
-	_, err = rt.do(ctx, rt.id(id), &call{code: true, look: func(m *memory) (err error) {
+	_, err = rt.do(ctx, rt.id(id), &call{code: true, of: callSettingsOf(opts).run, look: func(m *memory) (err error) {
 		switch {
 		case m.state.Status == 0:
 			return fmt.Errorf("%w: %s", ErrNotFound, id)

@@ -72,7 +72,8 @@ func (r *Runtime) event(ctx context.Context, id history.ID, seq uint64) (history
 			return nil, fmt.Errorf("runtime: reading entry %d of %s: %w", seq, id, err)
 		}
 		if record.Entry.Seq == seq {
-			return record.Entry.Event, nil
+			e, err := r.unwrap(ctx, id, record.Entry)
+			return e.Event, err
 		}
 		break
 	}

@@ -39,10 +39,21 @@ type memory struct {
 	retryAt time.Time       // of the next try; zero: not in this process
 
 	pending []history.Entry  // not yet appended
+	plain   []history.Entry  // the same with their payloads open; nil: they are
+	failed  error            // why what is pending cannot be appended
+	closed  error            // why payloads of the run cannot be opened; the code is not run then
 	carried []replay.Carried // what the run that is about to be continued leaves
-	ends    map[uint64]ended // of runs that were closed in what is pending, by Seq
+	ends    []end            // of chains that others wait for, in what is pending
+	first   names            // of the run that was open before what is pending
 	guessed bool             // that there is no history, which the append will tell
+	past    past             // when the runs before this one were recorded
 	began   uint64           // Seq of the Started of the run that was open before what is pending
+}
+
+// end is the end of a chain and the Seq of the entry that closed its last run.
+type end struct {
+	seq uint64
+	ended
 }
 
 // A call is a command or a look, and the answer to it.
@@ -53,6 +64,7 @@ type call struct {
 	named   bool                // the caller chose the request id, and may have used it long ago
 	since   time.Time           // but not before this; zero: any time
 	then    commands.Command    // to be decided after it, in the same append
+	of      string              // the run that is meant, or the first of the chain; empty: whichever is there
 	look    func(*memory) error // between turns; instead of a command
 	code    bool                // the look needs the code
 
@@ -171,6 +183,9 @@ func (w *runner) handle(m *memory, calls []*call) int {
 		if errors.Is(err, errGivenUp) {
 			return 0
 		}
+		if err == nil {
+			err = m.failed
+		}
 		if err == nil && len(m.pending) > 0 {
 			err = w.append(m)
 		} else if err == nil && m.guessed {
@@ -217,11 +232,15 @@ func (w *runner) forget(m *memory) {
 // act does what follows from entries that are durable now.
 func (w *runner) act(m *memory) {
 	r, x := w.x.rt, w.x
-	for i := range m.pending {
-		x.dispatch(m, &m.pending[i])
+	open := m.pending
+	if m.plain != nil {
+		open = m.plain
+	}
+	for i := range open {
+		x.dispatch(m, &open[i])
 	}
 	clear(m.pending)
-	m.pending, m.ends = m.pending[:0], nil
+	m.pending, m.plain, m.ends = m.pending[:0], nil, nil
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt

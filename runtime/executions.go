@@ -214,6 +214,21 @@ func (s *executions) working() []*execution {
 	return all
 }
 
+// drop forgets what is known of an execution that nobody works on.
+func (s *executions) drop(id history.ID) {
+	s.mu.Lock()
+	x := s.all[id]
+	s.mu.Unlock()
+	if x == nil {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.runner == nil {
+		x.forget()
+	}
+}
+
 // poisoned returns why the code of an execution is not run again in this process.
 func (s *executions) poisoned(id history.ID) (reason string, ok bool) {
 	s.mu.Lock()

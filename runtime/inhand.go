@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/clewflow/clew/commands"
@@ -79,10 +80,22 @@ func (h *inHand) read() error {
 // lost are the attempts that were in hand when the process before died.
 func (h *inHand) lost() []note { return h.found }
 
+// has reports whether an activity was in hand when the process before died, and that is still to be recorded.
+func (h *inHand) has(k dispatch.Key) bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.found, func(n note) bool { return n.ID == k.ID && n.Step == k.Step })
+}
+
 // forgive frees the slots of what was lost, once that is recorded.
 func (h *inHand) forgive() {
+	h.mu.Lock()
 	found := h.found
 	h.found = nil
+	h.mu.Unlock()
 	for _, n := range found {
 		h.erase(n.slot)
 	}

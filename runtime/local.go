@@ -69,7 +69,8 @@ func (x *execution) ready(m *memory, a *history.Activity) bool {
 	return true
 }
 
-// offerLocals offers the local steps of code that was remembered.
+// offerLocals offers the local steps of code that was remembered. One that was in hand when the process before died is offered
+// when that has been recorded.
 func (x *execution) offerLocals(m *memory) {
 	if !x.rt.working.Load() {
 		return
@@ -77,7 +78,7 @@ func (x *execution) offerLocals(m *memory) {
 	now := x.rt.now()
 	for _, step := range sorted(m.state.Activities) {
 		a := m.state.Activities[step]
-		if a.Local && a.Started.IsZero() && !a.CancelRequested && x.rt.queue.Newest(x.key(step)) == 0 && x.ready(m, a) {
+		if a.Local && a.Started.IsZero() && !a.CancelRequested && x.rt.queue.Newest(x.key(step)) == 0 && x.ready(m, a) && !x.rt.notes.has(x.key(step)) {
 			x.rt.queue.OfferNew(x.attempt(m.state, a, history.Payload{}), a.RetryAt, now)
 		}
 	}

@@ -24,11 +24,11 @@ func (w *runner) remember(m *memory, code bool) error {
 	if m.state != nil && !m.state.Open() && !w.asksClosed() {
 		return nil
 	}
-	run, err := w.read()
+	run, closed, err := w.read()
 	if err != nil {
 		return err
 	}
-	*m = memory{state: history.Fold(run...)}
+	*m = memory{state: history.Fold(run...), closed: closed}
 	run = lastRun(run, m.state.Run.Began)
 	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
 		return nil
@@ -51,33 +51,40 @@ func (w *runner) asksClosed() bool {
 	return false
 }
 
-// read reads the entries of the current run, or of all if there is no tail that says where it begins.
-func (w *runner) read() ([]history.Entry, error) {
+// read reads the entries of the current run, or of all if there is no tail that says where it begins. closed is why payloads
+// cannot be opened: entries are then as they are stored, and do for everything but running code.
+func (w *runner) read() (entries []history.Entry, closed, err error) {
 	r, x := w.x.rt, w.x
 	from, tail := uint64(1), store.Tail{}
 	if r.tails != nil {
 		t, ok, err := r.tails.Tail(r.ctx, x.id)
 		if err != nil {
-			return nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
+			return nil, nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
 		}
 		if ok {
 			from, tail = t.Began, t
 		}
 	}
-	var entries []history.Entry
 	if tail.Seq > 0 {
 		entries = make([]history.Entry, 0, tail.Seq-from+1)
 	}
 	for record, err := range r.log.Read(r.ctx, x.id, from) {
 		if err != nil {
-			return nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
+			return nil, nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
 		}
-		entries = append(entries, record.Entry)
+		e, err := r.unwrap(r.ctx, x.id, record.Entry)
+		if _, begins := e.Event.(*history.Started); begins {
+			closed = nil // what was before does not matter to the run
+		}
+		if err != nil && closed == nil {
+			closed = err
+		}
+		entries = append(entries, e)
 	}
 	if n := len(entries); tail.Seq > 0 && (n == 0 || entries[n-1].Seq < tail.Seq) {
-		return nil, fmt.Errorf("runtime: reading %s: %w: the history ends before entry %d", x.id, store.ErrCorrupt, tail.Seq)
+		return nil, nil, fmt.Errorf("runtime: reading %s: %w: the history ends before entry %d", x.id, store.ErrCorrupt, tail.Seq)
 	}
-	return entries, nil
+	return entries, closed, nil
 }
 
 func lastRun(entries []history.Entry, began uint64) []history.Entry {
@@ -95,6 +102,9 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	config, err := w.machineConfig(m.state.Run.Type, m.state.Run.Version)
 	if err == nil && m.state.Due() {
 		err = w.full(m)
+	}
+	if err == nil && m.closed != nil {
+		err = &replay.Stalled{Reason: "payloads of the run cannot be opened: " + m.closed.Error()}
 	}
 	if err == nil {
 		config.Carried, err = w.carriedBy(run)
@@ -132,7 +142,11 @@ func (w *runner) carriedBy(run []history.Entry) ([]replay.Carried, error) {
 			if record.Entry.Seq > r.To {
 				break
 			}
-			read[record.Entry.Seq] = record.Entry.Event
+			e, err := w.x.rt.unwrap(w.x.rt.ctx, w.x.id, record.Entry)
+			if err != nil {
+				return nil, err
+			}
+			read[e.Seq] = e.Event
 		}
 	}
 	return replay.CarriedBy(started, func(seq uint64) (history.Event, error) {
@@ -254,6 +268,9 @@ func (w *runner) observed(m *memory, err error) error {
 		m.stall = err
 		return nil
 	}
+	if done, failed := w.unfit(m, err); done || failed != nil {
+		return failed
+	}
 	m.stall = err
 	if p := (*poisoned)(nil); errors.As(err, &p) {
 		return w.noteStall(m, err)
@@ -267,11 +284,7 @@ func (w *runner) observed(m *memory, err error) error {
 }
 
 func (w *runner) noteStall(m *memory, err error) error {
-	reason := err.Error()
-	detail := map[string]string{}
-	if s := (*replay.Stalled)(nil); errors.As(err, &s) && s.Stack != "" {
-		detail["stack"] = s.Stack
-	}
+	reason, detail := w.x.rt.reasonOf(err)
 	var payload history.Payload
 	if len(detail) > 0 {
 		payload, _ = history.Encode(detail) // strings always encode

@@ -165,11 +165,22 @@ func (r *Runtime) endOf(ctx context.Context, id history.ID, run string) (ended, 
 		if err != nil {
 			return ended{}, err
 		}
-		s.Evolve(record.Entry)
-		if of := s.Run.Chain == run || s.Run.ID == run; of && !s.Open() {
+		e := record.Entry
+		if closes(e.Event) { // the outcome is asked for
+			if e, err = r.unwrap(ctx, id, e); err != nil {
+				return ended{}, err
+			}
+		}
+		s.Evolve(e)
+		switch chain := s.Run.Chain == run; {
+		case !chain && s.Run.ID != run:
+			if last != nil {
+				return *last, nil // of what follows is another chain
+			}
+		case !s.Open():
 			last = &ended{s.Status, s.Run, s.Outcome}
-			if s.Status != history.StatusContinued || s.Run.ID == run && s.Run.Chain != run {
-				break
+			if !chain {
+				return *last, nil
 			}
 		}
 	}

@@ -35,6 +35,7 @@ import (
 	memorystore "github.com/clewflow/clew/store/memory"
 	"github.com/clewflow/clew/store/pebble"
 	"github.com/clewflow/clew/timers"
+	"github.com/clewflow/clew/vault"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -58,6 +59,12 @@ type Config struct {
 	Entries   int            // most entries of a run: at the limit it stalls; default 50,000
 	Budget    history.Budget // of new runs, see workflow.ShouldContinueAsNew; what is zero: history.StandardBudget
 
+	// Vault says how payloads are stored. Default for a directory: those of an entry above 8 KiB are compressed, and what is then
+	// above 64 KiB goes into files; for other stores: as they are. See package vault for encryption.
+	Vault *vault.Vault
+
+	Interceptors []Interceptor
+
 	Errands func(Errand)                            // runs what executions want of each other; default: at once. Tests put them in order
 	Local   func(activity.Handler) activity.Handler // put around local steps; default: nothing. For tests
 }
@@ -80,15 +87,19 @@ type Runtime struct {
 	build   string
 	started time.Time
 
-	codes    map[string]map[int]workflow.Code
-	handlers map[string]activity.Handler
-	broken   sync.Map          // ids of executions on which something could not be read or recorded, to be taken up again
-	missing  sync.Map          // names of activities that were asked for and are not here
-	inputs   map[string]string // of workflows, by their Go types
-	settings map[string]workflow.Settings
+	codes      map[string]map[int]workflow.Code
+	onMismatch map[string]map[int]workflow.Mismatch
+	handlers   map[string]activity.Handler
+	broken     sync.Map          // ids of executions on which something could not be read or recorded, to be taken up again
+	missing    sync.Map          // names of activities that were asked for and are not here
+	inputs     map[string]string // of workflows, by their Go types
+	settings   map[string]workflow.Settings
 
+	vault      *vault.Vault // nil: payloads are stored as they are
+	spare      int          // bytes of an entry below which the vault leaves it alone
 	routes     routes
 	locals     locals
+	parked     parked
 	slots      chan struct{} // of errands
 	crew       *crew
 	pool       *coro.Pool
@@ -97,6 +108,7 @@ type Runtime struct {
 	run        sync.Mutex // held by Run
 	working    atomic.Bool
 	tick       atomic.Int64 // of the watchdog
+	impatient  atomic.Int64 // until then, in nanoseconds since 1970, no turn waits for the index, which was too far behind
 	abandoned  atomic.Int64 // goroutines with code that does not come back
 
 	ctx     context.Context // ends with Close, when Run has returned or its time is up
@@ -224,6 +236,7 @@ func buildOf() string {
 // register sorts definitions by what they are.
 func (r *Runtime) register(definitions []workflow.Definition) error {
 	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
+	r.onMismatch = map[string]map[int]workflow.Mismatch{}
 	r.settings, r.inputs = map[string]workflow.Settings{}, map[string]string{}
 	declared := map[string]bool{}
 	var errs []error
@@ -267,6 +280,10 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 			r.codes[b.Name] = versions
 		}
 		versions[b.Settings.Version] = b.Code
+		if r.onMismatch[b.Name] == nil {
+			r.onMismatch[b.Name] = map[int]workflow.Mismatch{}
+		}
+		r.onMismatch[b.Name][b.Settings.Version] = b.Settings.OnMismatch
 		r.inputs[b.Name] = b.In
 		if b.Settings.Version >= r.settings[b.Name].Version {
 			r.settings[b.Name] = b.Settings
@@ -298,7 +315,7 @@ const horizon = time.Hour
 
 func (r *Runtime) openStore(ctx context.Context) (err error) {
 	r.key, r.log = r.config.Key, r.config.Log
-	path := ":memory:"
+	path, blobs := ":memory:", ""
 	switch {
 	case r.log != nil:
 	case r.config.Store == "memory:":
@@ -311,13 +328,16 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 		if r.log, err = pebble.Open(dir, pebble.Options{Logger: r.logger}); err != nil {
 			return err
 		}
-		path = filepath.Join(dir, "index.sqlite")
+		path, blobs = filepath.Join(dir, "index.sqlite"), dir
 		if r.notes, err = openInHand(filepath.Join(dir, "in-hand"), r.config.Attempts); err == nil && r.key == nil {
 			r.key, err = keyIn(filepath.Join(dir, "token.key"))
 		}
 		if err != nil {
 			return errors.Join(err, r.log.Close())
 		}
+	}
+	if err := r.openVault(blobs); err != nil {
+		return errors.Join(err, r.log.Close())
 	}
 	if r.key == nil {
 		r.key = newKey()

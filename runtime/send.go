@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/dispatch"
 	"github.com/clewflow/clew/history"
 )
 
@@ -18,13 +20,11 @@ func (x *execution) sends(s *history.State, e *history.Entry) {
 	}
 }
 
-// sendWaiting sends what has waited for the start of a child.
-func (x *execution) sendWaiting(s *history.State, step history.Step) {
-	if c := s.Children[step]; c != nil {
-		for _, n := range sorted(s.Sends) {
-			if s.Sends[n].ID == c.ID {
-				x.send(s.Run, s.Sends[n], nil)
-			}
+// sendParked sends what has waited for the start of a child, which has started now, or never will.
+func (x *execution) sendParked(s *history.State, child history.Step) {
+	for _, step := range x.rt.parked.take(x.key(child)) {
+		if n := s.Sends[step]; n != nil {
+			x.send(s.Run, n, nil)
 		}
 	}
 }
@@ -55,11 +55,19 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 		if asked.Cancel {
 			c = commands.RequestCancel{Reason: "asked for by " + id.Workflow}
 		}
-		_, err := r.do(ctx, r.id(asked.ID), &call{
-			command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
-		})
-		if errors.Is(err, ErrNotFound) && r.starting(ctx, id, asked.ID) {
-			return nil // it is sent when that child has started
+		deliver := func() error {
+			_, err := r.do(ctx, r.id(asked.ID), &call{
+				command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
+			})
+			return err
+		}
+		err := deliver()
+		if errors.Is(err, ErrNotFound) {
+			waits, failed := r.awaitsStart(ctx, id, run.ID, step, asked.ID)
+			if failed != nil || waits {
+				return failed // it is sent when that child has started
+			}
+			err = deliver() // the child may have started since
 		}
 		reason, refused := "", false
 		if err != nil {
@@ -75,13 +83,60 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 	})
 }
 
-// starting reports whether an id is that of a child which its parent does not know to have started.
-func (r *Runtime) starting(ctx context.Context, parent history.ID, id string) (waits bool) {
-	_, err := r.do(ctx, parent, &call{look: func(m *memory) error {
-		for _, c := range m.state.Children {
-			waits = waits || c.ID == id && c.Chain == ""
+// awaitsStart reports whether an id is that of a child which its parent does not know to have started. Then the message of a step is
+// parked until it does.
+func (r *Runtime) awaitsStart(ctx context.Context, parent history.ID, run string, message history.Step, id string) (waits bool, err error) {
+	_, err = r.do(ctx, parent, &call{look: func(m *memory) error {
+		waits = false
+		if m.state.Run.ID != run {
+			return nil
+		}
+		var first history.Step
+		for step, c := range m.state.Children {
+			if c.ID == id && c.Chain == "" && (!waits || step < first) {
+				waits, first = true, step
+			}
+		}
+		if waits {
+			r.parked.put(dispatch.Key{ID: parent, Step: first}, message)
 		}
 		return nil
 	}})
-	return waits && err == nil
+	return waits, err
+}
+
+// parked are the messages that wait for the start of children, by the step of the child. Whoever runs next finds them in the
+// states.
+type parked struct {
+	mu  sync.Mutex
+	all map[history.ID]map[history.Step][]history.Step
+}
+
+func (p *parked) put(child dispatch.Key, message history.Step) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all == nil {
+		p.all = map[history.ID]map[history.Step][]history.Step{}
+	}
+	if p.all[child.ID] == nil {
+		p.all[child.ID] = map[history.Step][]history.Step{}
+	}
+	p.all[child.ID][child.Step] = append(p.all[child.ID][child.Step], message)
+}
+
+func (p *parked) take(child dispatch.Key) []history.Step {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.all[child.ID]
+	messages := of[child.Step]
+	if delete(of, child.Step); len(of) == 0 {
+		delete(p.all, child.ID)
+	}
+	return messages
+}
+
+func (p *parked) forget(id history.ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, id)
 }

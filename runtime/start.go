@@ -101,7 +101,8 @@ func Label(name string) workflow.Option {
 	return startOption(func(s *workflow.Settings) { s.Label = name })
 }
 
-// OfRun means one run of an execution by its id, instead of the last one.
+// OfRun means one run of an execution by its id, or a chain by that of its first run, instead of the last one. A call to a run
+// that has ended and was followed by another chain is refused with ErrNotRunning; only [Result] finds it.
 func OfRun(run string) CallOption { return callOption(func(s *callSettings) { s.run = run }) }
 
 // Reason is recorded with a cancellation or termination.
@@ -127,7 +128,7 @@ func Start[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.
 }
 
 func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (run string, err error) {
-	c, err := r.startCall(id, w, input, opts)
+	c, err := r.startCall(ctx, id, w, input, opts)
 	if err != nil {
 		return "", err
 	}
@@ -136,7 +137,7 @@ func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, i
 }
 
 // startCall is the call that starts an execution.
-func (r *Runtime) startCall(id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (*call, error) {
+func (r *Runtime) startCall(ctx context.Context, id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (*call, error) {
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return nil, err
 	}
@@ -149,6 +150,9 @@ func (r *Runtime) startCall(id string, w workflow.Definition, input history.Payl
 	s = s.With(opts...)
 	if known := r.inputs[b.Name]; known != "" && known != b.In {
 		return nil, &commands.Invalid{Field: "the input of workflow " + b.Name, Value: b.In, Want: known + ", as it is bound here"}
+	}
+	if err := r.startingWith(ctx, id, b.Name, &s); err != nil {
+		return nil, err
 	}
 	c, err := r.startOf(id, b.Name, s)
 	if err != nil {
@@ -163,6 +167,23 @@ func (r *Runtime) startCall(id string, w workflow.Definition, input history.Payl
 		one.then = commands.Signal{Name: s.Signal.Name, Value: s.Signal.Value}
 	}
 	return one, nil
+}
+
+// startingWith shows a start to the interceptors.
+func (r *Runtime) startingWith(ctx context.Context, id, name string, s *workflow.Settings) error {
+	if len(r.config.Interceptors) == 0 {
+		return nil
+	}
+	if s.Headers == nil {
+		s.Headers = map[string]string{}
+	}
+	if err := r.starting(ctx, &Starting{ID: id, Workflow: name, Headers: s.Headers}); err != nil {
+		return err
+	}
+	if s.Signal != nil {
+		return r.messaging(ctx, Messaging{ID: id, Name: s.Signal.Name})
+	}
+	return nil
 }
 
 // startOf is the start of a workflow with settings, without its input.
@@ -218,7 +239,7 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 	if !named {
 		s.request = r.newID()
 	}
-	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named})
+	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named, of: s.run})
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %s", err, id)
 	}
@@ -229,6 +250,9 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 // ErrTooManySignals, ErrTooLarge, ErrUnavailable.
 func (r *Runtime) Signal(ctx context.Context, id string, m workflow.Message, opts ...CallOption) error {
 	if err := r.checkMessage(m); err != nil {
+		return err
+	}
+	if err := r.messaging(ctx, Messaging{ID: id, Name: m.Name}); err != nil {
 		return err
 	}
 	return r.request(ctx, id, opts, func(callSettings) commands.Command { return commands.Signal{Name: m.Name, Value: m.Value} })

@@ -1,12 +1,10 @@
 package runtime
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
@@ -36,7 +34,7 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 		}
 	}
 	size := 0
-	m.began = m.state.Run.Began
+	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	for _, c := range calls {
 		if c.code && n > 0 && m.machine == nil && m.stall == nil {
 			break // the run has just been closed, and its code stopped: it is remembered for the next batch
@@ -73,6 +71,10 @@ func starts(c *call) bool {
 // turn handles one call.
 func (w *runner) turn(m *memory, c *call) error {
 	c.answer = answer{run: m.state.Run.ID, chain: m.state.Run.Chain}
+	if c.of != "" && m.state.Status != 0 && m.state.Run.ID != c.of && m.state.Run.Chain != c.of {
+		c.answer.err = fmt.Errorf("%w: run %s is not the current one, which is %s", ErrNotRunning, c.of, m.state.Run.ID)
+		return nil
+	}
 	if c.look != nil {
 		return w.look(m, c)
 	}
@@ -151,39 +153,6 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 		refused = fmt.Errorf("%w: %w", ErrRefused, refused)
 	}
 	return refused, nil
-}
-
-// requested reports whether a request was made before, and answers it with the run that it took effect in. One with an id
-// that the caller chose may have been made in a run before the current one.
-func (w *runner) requested(m *memory, c *call) (bool, error) {
-	if _, again := m.state.Requested(c.request); again || !c.named || m.state.Run.Began <= 1 || !c.mayPrecede(m.state.Run.Started) {
-		return again, nil
-	}
-	s := new(history.State)
-	for record, err := range w.x.rt.log.Read(w.x.rt.ctx, w.x.id, 1) {
-		if err != nil {
-			return false, fmt.Errorf("runtime: looking for request %q: %w", c.request, err)
-		}
-		if s.Evolve(record.Entry); record.Entry.Request == c.request {
-			c.answer.run, c.answer.chain = s.Run.ID, s.Run.Chain
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// mayPrecede reports whether the request may have been made before a moment: an id that says when it was made was not. Clocks
-// of different machines may differ by a little.
-func (c *call) mayPrecede(t time.Time) bool {
-	made := c.since
-	if made.IsZero() {
-		id, err := uuid.Parse(c.request)
-		if err != nil || id.Version() != 7 {
-			return true
-		}
-		made = time.UnixMilli(int64(binary.BigEndian.Uint64(append([]byte{0, 0}, id[:6]...))))
-	}
-	return made.Before(t.Add(time.Minute))
 }
 
 func (w *runner) look(m *memory, c *call) error {
@@ -308,9 +277,14 @@ func (w *runner) tell(m *memory, e *history.Entry) error {
 	if _, begins := e.Event.(*history.Started); begins {
 		bytes = 0 // what was before is another run's
 	}
+	end := func() {}
+	if len(w.x.rt.config.Interceptors) > 0 {
+		end = w.telling(m, e)
+	}
 	w.x.turn.Store(w.x.rt.tick.Load())
 	err := m.machine.Observe(e, bytes)
 	w.x.turn.Store(0)
+	end()
 	if w.givenUp() {
 		return errGivenUp
 	}
@@ -327,9 +301,10 @@ func (w *runner) givenUp() bool {
 // told is the input of the last one.
 func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 	for i, a := range asks {
+		var late *history.CancelRequested
 		_, continues := a.Command.(commands.ContinueAsNew)
 		if continues {
-			m.carried = m.machine.Carry()
+			m.carried, late = m.machine.Carry(), m.machine.Late()
 		}
 		events, err := commands.Decide(m.state, w.informed(m, a.Command), w.x.rt.now())
 		if err != nil || len(events) == 0 || len(events) > 1 && !continues {
@@ -344,7 +319,7 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 		}
 		w.push(m, e)
 		if continues {
-			return w.next(m, events[1].(*history.Started))
+			return w.next(m, events[1].(*history.Started), late)
 		}
 		if m.machine == nil { // that was the end
 			return nil
@@ -357,14 +332,20 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 }
 
 // next begins the run that continues the one that has just been closed. Its code is told at once, as part of the same append,
-// unless that is large already.
-func (w *runner) next(m *memory, e *history.Started) error {
+// unless that is large already. late is a wish that the run end which its code was not told any more: the next is told.
+func (w *runner) next(m *memory, e *history.Started, late *history.CancelRequested) error {
 	if len(m.pending) < maxEntries/2 && w.x.rt.working.Load() {
-		return w.record(m, e, history.Code, "")
+		if err := w.record(m, e, history.Code, ""); err != nil {
+			return err
+		}
+	} else {
+		w.push(m, w.entry(m, e, history.Code))
+		m.carried = nil // it is due now
 	}
-	w.push(m, w.entry(m, e, history.Code))
-	m.carried = nil
-	return nil // it is due now
+	if late == nil || !m.state.Open() || m.state.Run.CancelRequested {
+		return nil
+	}
+	return w.record(m, late, history.Code, "")
 }
 
 // deadlock notes that nothing can ever wake the code. The machine stays: somebody may still cancel.
@@ -385,7 +366,8 @@ func (w *runner) entry(m *memory, event history.Event, by history.Actor) history
 		at = m.state.At
 	}
 	e := history.Entry{Seq: m.state.Seq + 1, At: at, By: by, Event: event}
-	if m.state.Build != w.x.rt.build {
+	// A run may be read without those before it, so its first entry names the build always.
+	if _, begins := event.(*history.Started); begins || m.state.Build != w.x.rt.build {
 		e.Build = w.x.rt.build
 	}
 	return e
@@ -393,18 +375,29 @@ func (w *runner) entry(m *memory, event history.Event, by history.Actor) history
 
 // push seals an entry and folds it.
 func (w *runner) push(m *memory, e history.Entry) {
-	history.Seal(m.state.Hash, &e)
+	stored, err := w.x.rt.seal(w.x.id, m.state.Hash, &e)
+	if err != nil && m.failed == nil {
+		m.failed = err // what is pending is not appended
+	}
 	m.state.Evolve(e)
-	m.pending = append(m.pending, e)
+	if stored.Event != e.Event && m.plain == nil {
+		m.plain = slices.Clone(m.pending)
+	}
+	m.pending = append(m.pending, stored)
+	if m.plain != nil {
+		m.plain = append(m.plain, e)
+	}
 	if m.state.Open() {
+		if n := len(m.ends); n > 0 && m.ends[n-1].Run.Chain == m.state.Run.Chain {
+			m.ends = m.ends[:n-1] // this run continues that one: their chain has not ended
+		}
 		w.warn(m)
 		return
 	}
 	w.x.rt.executions.heal(w.x.id)
-	if m.ends == nil {
-		m.ends = map[uint64]ended{}
+	if m.state.Run.Parent.ID != "" || m.state.Run.HadChildren {
+		m.ends = append(m.ends, end{e.Seq, ended{m.state.Status, m.state.Run, m.state.Outcome}})
 	}
-	m.ends[e.Seq] = ended{m.state.Status, m.state.Run, m.state.Outcome}
 	if m.machine != nil {
 		m.machine.Stop()
 		m.machine = nil

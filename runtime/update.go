@@ -48,8 +48,8 @@ func BeginUpdate[In, Out any](ctx context.Context, rt *Runtime, id string, u wor
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return h, err
 	}
-	one := &call{command: c, by: history.Client, request: update, named: s.request != "", code: true}
-	return UpdateHandle[Out]{id, update, rt}, rt.update(ctx, rt.id(id), one)
+	one := &call{command: c, by: history.Client, request: update, named: s.request != "", code: true, of: s.run}
+	return UpdateHandle[Out]{id, update, rt}, rt.update(ctx, rt.id(id), u.Name(), one)
 }
 
 // UpdateWithStart starts an execution if none of the id runs, and asks it for something: both are recorded at once, and if the
@@ -62,7 +62,7 @@ func UpdateWithStart[In, Out, Arg, Answer any](ctx context.Context, rt *Runtime,
 	if err != nil {
 		return h, err
 	}
-	one, err := rt.startCall(id, w, input, append(opts, IfRunning(UseExisting)))
+	one, err := rt.startCall(ctx, id, w, input, append(opts, IfRunning(UseExisting)))
 	if err != nil {
 		return h, err
 	}
@@ -71,7 +71,7 @@ func UpdateWithStart[In, Out, Arg, Answer any](ctx context.Context, rt *Runtime,
 		return h, err
 	}
 	one.then, one.request, one.code = c, update, true
-	return UpdateHandle[Answer]{id, update, rt}, rt.update(ctx, rt.id(id), one)
+	return UpdateHandle[Answer]{id, update, rt}, rt.update(ctx, rt.id(id), u.Name(), one)
 }
 
 // updateCommand makes the command of an update and its id.
@@ -92,7 +92,10 @@ func (r *Runtime) updateCommand(name string, in any, request string) (c commands
 	return commands.Update{Update: update, Name: name, Input: input}, update, nil
 }
 
-func (r *Runtime) update(ctx context.Context, id history.ID, c *call) error {
+func (r *Runtime) update(ctx context.Context, id history.ID, name string, c *call) error {
+	if err := r.messaging(ctx, Messaging{ID: id.Workflow, Name: name, Update: true}); err != nil {
+		return err
+	}
 	_, err := r.do(ctx, id, c)
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %s", err, id.Workflow)
@@ -150,18 +153,25 @@ func (r *Runtime) answeredBefore(ctx context.Context, id history.ID, update stri
 		if err != nil {
 			return history.Payload{}, err
 		}
-		switch e := record.Entry.Event.(type) {
-		case *history.UpdateCompleted:
-			if e.Update == update {
-				return answerOf(e)
+		if answersUpdate(record.Entry.Event, update) {
+			e, err := r.unwrap(ctx, id, record.Entry)
+			if err != nil {
+				return history.Payload{}, err
 			}
-		case *history.UpdateFailed:
-			if e.Update == update {
-				return answerOf(e)
-			}
+			return answerOf(e.Event)
 		}
 	}
 	return history.Payload{}, fmt.Errorf("%w: update %s of %s", ErrRunClosed, update, id.Workflow)
+}
+
+func answersUpdate(e history.Event, update string) bool {
+	switch e := e.(type) {
+	case *history.UpdateCompleted:
+		return e.Update == update
+	case *history.UpdateFailed:
+		return e.Update == update
+	}
+	return false
 }
 
 // Published is the view of itself that an execution published last, see workflow.Publish; ok is false if there is none that a T

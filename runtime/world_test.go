@@ -112,9 +112,9 @@ func (w *world) kinds(id string) (all []string) {
 // verify holds every history in the log against the chain and, strictly, against the code.
 func (w *world) verify(definitions ...workflow.Definition) {
 	w.t.Helper()
-	codes := func(name string, _ int) workflow.Code {
+	codes := func(name string, version int) workflow.Code {
 		for _, d := range definitions {
-			if b, ok := workflow.BodyOf(d); ok && b.Name == name {
+			if b, ok := workflow.BodyOf(d); ok && b.Name == name && b.Settings.Version == version {
 				return b.Code
 			}
 		}
@@ -138,7 +138,7 @@ func (w *world) verify(definitions ...workflow.Definition) {
 		for _, e := range entries {
 			require.NoError(w.t, chain.Check(e), id)
 		}
-		if s := history.Fold(entries...); stuck(entries) || codes(s.Run.Type, 0) == nil {
+		if s := history.Fold(entries...); stuck(entries) || codes(s.Run.Type, s.Run.Version) == nil {
 			continue
 		}
 		require.NoError(w.t, replay.Verify(codes, replay.Strict, entries), "%s", history.Marshal(entries))

@@ -68,3 +68,41 @@ func place(where Where, key string) []byte {
 func appendText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
+
+// Shred destroys the keys of an execution, so that what was encrypted under them can never be opened again. It is the rest of
+// what the codec can do; see [Vault.Shred].
+func (c *encryption) Shred(ctx context.Context, id history.ID) error { return c.keys.Destroy(ctx, id) }
+
+// shredder is a [Codec] that encrypts under keys that can be destroyed. One of a program's own may be one too.
+type shredder interface {
+	Shred(ctx context.Context, id history.ID) error
+}
+
+// Encrypts reports whether what is wrapped can be shredded.
+func (v *Vault) Encrypts() bool {
+	if v == nil {
+		return false
+	}
+	for _, c := range v.codecs {
+		if _, ok := c.(shredder); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// Shred destroys the keys under which payloads of an execution are encrypted, also those of codecs that only open. With none
+// that encrypts it does nothing.
+func (v *Vault) Shred(ctx context.Context, id history.ID) error {
+	if v == nil {
+		return nil
+	}
+	for _, c := range v.known {
+		if s, ok := c.(shredder); ok {
+			if err := s.Shred(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

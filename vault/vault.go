@@ -102,6 +102,9 @@ func New(o Options) (*Vault, error) {
 	return v, nil
 }
 
+// Limit is how many bytes a value may have when it is opened.
+func (v *Vault) Limit() int { return v.limit }
+
 // Wrap returns e as it is to be stored at its place in the log: e itself if nothing is done to it. Keys and blobs that it
 // needs are durable when Wrap returns, so the entry may be appended. Attributes are left readable.
 func (v *Vault) Wrap(ctx context.Context, id history.ID, seq uint64, e history.Event) (history.Event, error) {

@@ -64,7 +64,7 @@ func (c Context) schedule(p *Pending, ask commands.ScheduleActivity) history.Ste
 }
 
 // BeginWatched is [Begin] for an activity whose checkpoints the code wants to be told: those of its heartbeats that are
-// recorded, in order.
+// recorded, in order. What is recorded is bounded, so of many in a short time some are left out, and so may be the last.
 func BeginWatched[C, In, Out any](ctx Context, a activity.Type[In, Out], in In, opts ...activity.Option) (Future[Out], Progress[C]) {
 	p := &Pending{}
 	box := NewInbox("")

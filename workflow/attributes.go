@@ -26,11 +26,24 @@ func NewAttribute[T AttributeValue](name string) Attribute[T] { return Attribute
 // Name is the name in the index.
 func (a Attribute[T]) Name() string { return a.name }
 
-// Set is the attribute with a value, for a start or for [SetAttributes].
-func (a Attribute[T]) Set(v T) Setting { return Setting{a.name, query.AttributeJSON(v)} }
+// Set is the attribute with a value, for a start or for [SetAttributes]. A number that is not finite, a time beyond the year 9999
+// and text that is no UTF-8 cannot be kept: a start says ErrInvalid, SetAttributes stalls the run.
+func (a Attribute[T]) Set(v T) Setting {
+	value, err := query.AttributeJSON(v)
+	return Setting{a.name, value, a.wrong(err)}
+}
 
 // Unset takes the attribute away.
-func (a Attribute[T]) Unset() Setting { return Setting{a.name, json.RawMessage("null")} }
+func (a Attribute[T]) Unset() Setting { return Setting{a.name, json.RawMessage("null"), nil} }
+
+// wrong says of which attribute a value cannot be kept.
+func (a Attribute[T]) wrong(err error) error {
+	var invalid *query.Invalid
+	if errors.As(err, &invalid) {
+		return &commands.Invalid{Field: "attribute " + a.name, Value: invalid.Value, Want: invalid.Want}
+	}
+	return err
+}
 
 // Of is the attribute's value in a row; ok is false if the run has none of this type.
 func (a Attribute[T]) Of(row query.Row) (v T, ok bool) {
@@ -46,10 +59,15 @@ func (a Attribute[T]) Of(row query.Row) (v T, ok bool) {
 type Setting struct {
 	name  string
 	value json.RawMessage
+	err   error // what is wrong with the value, which then is none
 }
 
 // Set makes a Setting an [Option].
 func (t Setting) Set(s *Settings) {
+	if t.err != nil {
+		s.Err = errors.Join(s.Err, t.err)
+		return
+	}
 	if s.Attributes == nil {
 		s.Attributes = map[string]json.RawMessage{}
 	}
@@ -69,7 +87,11 @@ func SetAttributes(ctx Context, settings ...Setting) {
 	for _, t := range settings {
 		t.Set(&s)
 	}
-	if err := ctx.run.driver.SetAttributes(s.Attributes); err != nil {
+	err := s.Err
+	if err == nil {
+		err = ctx.run.driver.SetAttributes(s.Attributes)
+	}
+	if err != nil {
 		panic(stall("SetAttributes: %v", err))
 	}
 	ctx.run.ask(commands.SetAttributes{Attributes: history.Attributes(s.Attributes).Payload()})

@@ -35,6 +35,8 @@ type Driver interface {
 	Accept(update string, h UpdateHandler)
 	// Unanswered is the number of updates that were accepted and are not answered.
 	Unanswered() int
+	// Returned is called when the code has returned. From then on no other coroutine runs.
+	Returned()
 	// Local gives the activity of a step its function.
 	Local(step history.Step, h activity.Handler)
 	// SetAttributes has the number of attributes counted that the run has with the changes.

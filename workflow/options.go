@@ -40,6 +40,7 @@ type Settings struct {
 	Attributes       map[string]json.RawMessage
 	Headers          map[string]string
 	Err              error // what is wrong with an option
+	OnMismatch       Mismatch
 
 	// Of a child alone.
 	ID            string

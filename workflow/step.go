@@ -15,8 +15,9 @@ const stepWithin = 10 * time.Second
 
 // Step does a short piece of work with effects where the workflow runs, such as reading a row or calling a service nearby. It
 // is an activity without a definition: it is recorded when it is asked for, under its name, and with its outcome; it is
-// tried again by its policy, and made again if the process dies. Default: an attempt may take 10 s. It has no
-// queue. fn must not use the workflow's Context, and must not change the workflow's variables: it runs beside the code.
+// tried again by its policy, and made again if the process dies. Default: an attempt may take 10 s. It has no queue. The
+// name is of letters, digits and . _ - /. fn must not use the workflow's Context, and must not change the workflow's
+// variables: it runs beside the code.
 func Step[T any](ctx Context, name string, fn func(context.Context) (T, error), opts ...activity.Option) (T, error) {
 	call, err := activity.Resolve(activity.Declare[None, T](name, append([]activity.Option{activity.StartToClose(stepWithin)}, opts...)...), nil)
 	return beginLocal[T](ctx, call, err, func(ctx context.Context, _ history.Payload) (history.Payload, error) {

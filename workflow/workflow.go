@@ -119,6 +119,7 @@ func code[In, Out any](name string, fn func(Context, In) (Out, error)) Code {
 		}
 		ctx.run.takes = reflect.TypeFor[In]()
 		out, err := fn(ctx, in)
+		ctx.run.driver.Returned()
 		ctx.awaitChildren(err)
 		ctx.checkContinued(err)
 		if err != nil {

@@ -61,6 +61,9 @@ type cue struct {
 }
 
 // Use has definitions run for real: activities, bindings, other workflows. What is stubbed stays stubbed.
+//
+// The virtual clock stands still while an activity waits for the network. Begin servers outside of [Run], and keep no
+// connection open (http.Transport.DisableKeepAlives): a goroutine that goes on reading stops the clock for good.
 func Use(definitions ...workflow.Definition) Option {
 	return option(func(s *settings) { s.definitions = append(s.definitions, definitions...) })
 }

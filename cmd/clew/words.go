@@ -35,6 +35,7 @@ func (t *teller) tell(e history.Entry) string {
 func (t *teller) event(e history.Entry) string {
 	switch v := e.Event.(type) {
 	case *history.Started:
+		clear(t.names) // steps are numbered anew
 		return t.started(v, e)
 	case *history.Begun:
 		return "begun"
@@ -85,6 +86,9 @@ func (t *teller) attempt(e history.Entry) string {
 	case *history.ActivityScheduled:
 		t.names[v.Step] = v.Name
 		text := fmt.Sprintf("activity %s scheduled (step %d)", plain(v.Name), v.Step)
+		if v.Local {
+			text = fmt.Sprintf("local step %s asked for (step %d)", plain(v.Name), v.Step)
+		}
 		if v.Queue != "" {
 			text += " on queue " + plain(v.Queue)
 		}
@@ -116,8 +120,10 @@ func (t *teller) attempt(e history.Entry) string {
 		return t.activity(v.Step) + " is to be cancelled"
 	case *history.ActivityCancelled:
 		return t.settled(v.Try) + " was cancelled" + t.failure(v.Failure) + t.checkpoint(v.Checkpoint)
+	case *history.ActivityProgressed:
+		return "progress of " + t.try(v.Try) + t.checkpoint(v.Checkpoint)
 	}
-	return t.unknown(e)
+	return t.relation(e)
 }
 
 // unknown says of an event that has no words here what is recorded.
@@ -136,6 +142,12 @@ func (t *teller) started(v *history.Started, e history.Entry) string {
 		text += fmt.Sprintf(", version %d,", v.Version)
 	}
 	text += " by " + plain(strings.TrimSuffix(v.Origin.Kind+" "+v.Origin.ID, " "))
+	if v.Chain != v.Run {
+		text += fmt.Sprintf(", run %d", v.Number)
+	}
+	if v.Route != "" {
+		text += ", routed by " + plain(v.Route)
+	}
 	for _, limit := range []struct {
 		what string
 		at   time.Time
@@ -180,6 +192,9 @@ func (t *teller) payload(p history.Payload) string {
 		return ""
 	case p.Redacted():
 		return ": (redacted)"
+	}
+	if p.Closed() {
+		return ": closed (" + p.Encoding + ")"
 	}
 	return ": " + t.text(string(p.Data))
 }

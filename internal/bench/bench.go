@@ -76,6 +76,9 @@ var All = []Bench{
 	{"noop", "workflows with one activity that does nothing", noop, 500},
 	{"sequence", "workflows with ten such activities in a row", sequence, 50},
 	{"fanout", "one workflow with N activities at once", fanout, 200},
+	{"children", "one workflow with N children at once", children, 100},
+	{"signals", "N signals into one workflow; the rates are of signals", signals, 1000},
+	{"continue", "N signals into one workflow that continues as new after each; the rates are of runs", continued, 500},
 	{"timers", "N timers that are due within 5 s", timers, 200},
 	{"parked", "N executions that wait for a signal", parked, 1000},
 	{"replay", "remembering one execution with N activities from the store", replayed, 500},
@@ -84,10 +87,11 @@ var All = []Bench{
 
 // world is a runtime on a new store.
 type world struct {
-	dir    string
-	rt     *runtime.Runtime
-	cancel context.CancelFunc
-	ran    chan error
+	entries int // most of a run
+	dir     string
+	rt      *runtime.Runtime
+	cancel  context.CancelFunc
+	ran     chan error
 }
 
 func begin(ctx context.Context, c Config, memory int, definitions ...workflow.Definition) (*world, error) {
@@ -95,7 +99,7 @@ func begin(ctx context.Context, c Config, memory int, definitions ...workflow.De
 	if err != nil {
 		return nil, fmt.Errorf("bench: making a directory for the store: %w", err)
 	}
-	w := &world{dir: dir}
+	w := &world{dir: dir, entries: 100_000 + 10*c.N}
 	if err := w.open(ctx, memory, definitions...); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -105,7 +109,7 @@ func begin(ctx context.Context, c Config, memory int, definitions ...workflow.De
 
 func (w *world) open(ctx context.Context, memory int, definitions ...workflow.Definition) (err error) {
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	config := runtime.Config{Store: filepath.Join(w.dir, "store"), Attempts: 4096, Memory: memory, Logger: quiet}
+	config := runtime.Config{Store: filepath.Join(w.dir, "store"), Attempts: 4096, Memory: memory, Entries: w.entries, Logger: quiet}
 	if w.rt, err = runtime.Open(ctx, config, definitions...); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ type Group struct {
 	trying  list // coroutines that wait for a condition, by when they began
 	living  list
 	current atomic.Pointer[Coroutine]
+	alone   *Coroutine // no other runs; nil: all do
 	failed  *Panic
 	halted  bool
 	stopped bool
@@ -95,7 +96,9 @@ func (g *Group) Run() *Panic {
 			c := g.ready[g.next]
 			g.ready[g.next] = nil
 			g.next++
-			g.step(c)
+			if g.runs(c) {
+				g.step(c)
+			}
 			continue
 		}
 		g.ready, g.next = g.ready[:0], 0
@@ -105,6 +108,11 @@ func (g *Group) Run() *Panic {
 	}
 	return g.failed
 }
+
+// Alone lets no coroutine run from now on but the one that runs now: the others stay where they are until [Group.Stop].
+func (g *Group) Alone() { g.alone = g.current.Load() }
+
+func (g *Group) runs(c *Coroutine) bool { return g.alone == nil || g.alone == c }
 
 func (g *Group) step(c *Coroutine) {
 	c.awake = false
@@ -121,7 +129,7 @@ func (g *Group) step(c *Coroutine) {
 func (g *Group) tryConditions() bool {
 	for n := g.trying.first; n != nil; n = n.next {
 		c := n.c
-		if g.holds(c) {
+		if g.runs(c) && g.holds(c) {
 			c.unlink()
 			g.wake(c)
 			return true
