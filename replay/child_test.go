@@ -331,7 +331,7 @@ func TestARunAwaitsTheStartOfWhatItAbandons(t *testing.T) {
 		w.childRefused(1, history.RefusedExists, "")
 		assert.EqualError(t, w.failure(), "oh")
 	})
-	t.Run("no coroutine begins or gives up another meanwhile", func(t *testing.T) {
+	t.Run("nothing else runs meanwhile", func(t *testing.T) {
 		w := run(t, func(ctx workflow.Context) error {
 			within, cancel := workflow.WithCancel(ctx)
 			workflow.Go(ctx, func(ctx workflow.Context) {
@@ -347,7 +347,7 @@ func TestARunAwaitsTheStartOfWhatItAbandons(t *testing.T) {
 		w.signal(poke.With(1))
 		w.childStarts(2)
 		assert.Equal(t, []string{"started", "child-asked 1", "child-asked 2", "child-started", "signaled", "child-started", "completed"}, w.kinds())
-		assert.Equal(t, []uint64{5}, w.entries[6].Event.(*history.Completed).Unread)
+		assert.Equal(t, []uint64{5}, w.entries[6].Event.(*history.Completed).Unread, "what came after the code had returned was received by nobody")
 	})
 	t.Run("given up before it started", func(t *testing.T) {
 		w := run(t, func(ctx workflow.Context) error {
