@@ -223,6 +223,24 @@ func TestAGateInAHandlerIsOldWhenItsAnswerIsRecorded(t *testing.T) {
 	assert.Equal(t, []string{"u1 1", "u2 1"}, w.answers())
 }
 
+// TestAGateBehindTheCancelOfAChildIsNew, where the turn is not answered in full: all that is recorded was asked before it.
+func TestAGateBehindTheCancelOfAChildIsNew(t *testing.T) {
+	w := untold(t, replay.Config{Code: codeOf(func(ctx workflow.Context, _ int) (bool, error) {
+		within, cancel := workflow.WithCancel(ctx)
+		workflow.BeginChild(within, parcel, 1)
+		cancel()
+		gate := workflow.Patched(ctx, "g")
+		_, err := halt.Receive(ctx)
+		return gate, err
+	})})
+	w.foreignly(start(t, 1))
+	w.foreign(&history.ChildAsked{Step: 1, ID: "w1~1.1", Type: "parcel", Input: history.JSON([]byte("1"))}, &history.ChildCancelRequested{Step: 1})
+	w.recall()
+	assert.Equal(t, []string{"started", "child-asked 1", "child-cancel-requested 1", "kept"}, w.kinds())
+	w.signal(halt.With(1))
+	assert.True(t, result[bool](w))
+}
+
 func TestAGateBehindAChildThatWasGivenUp(t *testing.T) {
 	code := func(gated bool) func(workflow.Context, int) (bool, error) {
 		return func(ctx workflow.Context, _ int) (bool, error) {

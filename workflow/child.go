@@ -185,15 +185,10 @@ func (c child) undone() *Pending {
 // that are abandoned, and all if the run continues as new. What a run leaves undone is forgotten with it.
 func (c Context) awaitChildren(err error) {
 	all := isContinue(err)
-	for waited := true; waited; { // again, for what other coroutines have done meanwhile
-		waited = false
-		for i := 0; i < len(c.run.children); i++ {
-			child := c.run.children[i]
-			for (all || child.abandoned) && child.undone() != nil {
-				waited = true
-				c.run.driver.Change("waiting")
-				c.run.group.Wait(&child.undone().bell)
-			}
+	for _, child := range c.run.children { // nobody begins another or gives one up: no other coroutine runs
+		for (all || child.abandoned) && child.undone() != nil {
+			c.run.driver.Change("waiting")
+			c.run.group.Wait(&child.undone().bell)
 		}
 	}
 	c.run.children = nil

@@ -23,7 +23,6 @@ type Group struct {
 	current atomic.Pointer[Coroutine]
 	alone   *Coroutine // no other runs; nil: all do
 	failed  *Panic
-	halted  bool
 	stopped bool
 }
 
@@ -85,13 +84,10 @@ func (c *Coroutine) run(f func()) {
 // Current is the coroutine that runs, nil outside of one. It may be asked from anywhere.
 func (g *Group) Current() *Coroutine { return g.current.Load() }
 
-// Halt keeps all from running on, once the coroutine that runs waits or returns. They can only be stopped then.
-func (g *Group) Halt() { g.halted = true }
-
 // Run runs coroutines until each has returned or waits. It returns the panic of the one that panicked, if one did; the
 // others are then left as they are.
 func (g *Group) Run() *Panic {
-	for g.failed == nil && !g.halted {
+	for g.failed == nil {
 		if g.next < len(g.ready) {
 			c := g.ready[g.next]
 			g.ready[g.next] = nil

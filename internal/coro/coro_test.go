@@ -122,7 +122,7 @@ func TestStopUnwindsWithDeferredCalls(t *testing.T) {
 	assert.True(t, g.Idle())
 }
 
-func TestNothingRunsOnInAHaltedGroup(t *testing.T) {
+func TestACoroutineThatIsAloneRunsOnAndNoOther(t *testing.T) {
 	var g coro.Group
 	var bell coro.Bell
 	var ran []string
@@ -138,16 +138,25 @@ func TestNothingRunsOnInAHaltedGroup(t *testing.T) {
 		ran = append(ran, "held")
 	})
 	g.Run()
-	g.Go("halts", func() {
+	var own coro.Bell
+	g.Go("alone", func() {
 		bell.Ring()
-		g.Halt()
+		g.Alone()
 		holds = true
-		ran = append(ran, "halted")
+		ran = append(ran, "alone")
+		g.Wait(&own)
+		g.Await(func() bool { return len(ran) > 1 }, &own)
+		ran = append(ran, "still alone")
 	})
 	g.Go("behind", func() { ran = append(ran, "behind") })
 	assert.Nil(t, g.Run())
+	assert.Equal(t, []string{"alone"}, ran)
+	own.Ring()
+	bell.Ring()
 	assert.Nil(t, g.Run())
-	assert.Equal(t, []string{"halted"}, ran)
+	own.Ring()
+	assert.Nil(t, g.Run())
+	assert.Equal(t, []string{"alone", "still alone"}, ran)
 	g.Stop()
 	assert.Equal(t, 2, cleaned)
 	assert.True(t, g.Idle())
