@@ -69,10 +69,10 @@ type Machine struct {
 	updating  map[string]*updating // accepted and not answered, by id
 	queries   map[string]func(history.Payload) (history.Payload, error)
 
-	first     uint64          // Seq of Started
-	told      uint64          // the input being told
-	agreed    uint64          // the last entry at which code and history agreed
-	returned  bool            // the code has returned; what comes now is the next run's
+	first     uint64 // Seq of Started
+	told      uint64 // the input being told
+	agreed    uint64 // the last entry at which code and history agreed
+	returned  bool   // the code has returned; what comes now is the next run's
 	late      *history.CancelRequested
 	finished  bool            // the code has asked for the end
 	closed    bool            // the history has ended
