@@ -225,6 +225,17 @@ func (m *Machine) Handle(query string, answer func(history.Payload) (history.Pay
 	m.queries[query] = answer
 }
 
+// Returned keeps what else there is of the code from running: what it received would be received by nobody, and what it asked
+// for would be over at once.
+func (m *Machine) Returned() {
+	m.check("returning")
+	m.returned = true
+	m.group.Alone()
+}
+
+// Late is the wish that the run end which came after the code had returned, so that it was not told; nil if there is none.
+func (m *Machine) Late() *history.CancelRequested { return m.late }
+
 // Fits says whether a payload is small enough.
 func (m *Machine) Fits(p history.Payload) error {
 	if m.config.MaxPayload > 0 && p.Size() > m.config.MaxPayload {

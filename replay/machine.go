@@ -255,17 +255,6 @@ func (m *Machine) start() {
 	})
 }
 
-// Returned keeps what else there is of the code from running: what it received would be received by nobody, and what it asked
-// for would be over at once.
-func (m *Machine) Returned() {
-	m.check("returning")
-	m.returned = true
-	m.group.Alone()
-}
-
-// Late is the wish that the run end which came after the code had returned, so that it was not told; nil if there is none.
-func (m *Machine) Late() *history.CancelRequested { return m.late }
-
 // conclude takes note of what an entry ends.
 func (m *Machine) conclude(e history.Event) {
 	switch e := e.(type) {
