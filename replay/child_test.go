@@ -346,8 +346,18 @@ func TestARunAwaitsTheStartOfWhatItAbandons(t *testing.T) {
 		w.childStarts(1)
 		w.signal(poke.With(1))
 		w.childStarts(2)
-		assert.Equal(t, []string{"started", "child-asked 1", "child-asked 2", "child-started", "signaled", "child-started", "completed"}, w.kinds())
+		require.Equal(t, []string{"started", "child-asked 1", "child-asked 2", "child-started", "signaled", "child-started", "completed"}, w.kinds())
 		assert.Equal(t, []uint64{5}, w.entries[6].Event.(*history.Completed).Unread, "what came after the code had returned was received by nobody")
+	})
+	t.Run("a wish to end that comes too late is not told", func(t *testing.T) {
+		w := run(t, func(ctx workflow.Context) error {
+			workflow.BeginChild(ctx, parcel, 1, abandon)
+			return nil
+		})
+		w.cancel()
+		assert.NotNil(t, w.machine.Late())
+		w.childStarts(1)
+		assert.Equal(t, []string{"started", "child-asked 1", "cancel-requested", "child-started", "completed"}, w.kinds())
 	})
 	t.Run("given up before it started", func(t *testing.T) {
 		w := run(t, func(ctx workflow.Context) error {

@@ -241,6 +241,21 @@ func TestAGateBehindTheCancelOfAChildIsNew(t *testing.T) {
 	assert.True(t, result[bool](w))
 }
 
+// TestAGateInATurnThatIsNotAnsweredInFull is old if what is recorded was asked behind it.
+func TestAGateInATurnThatIsNotAnsweredInFull(t *testing.T) {
+	w := untold(t, replay.Config{Code: codeOf(func(ctx workflow.Context, _ int) (bool, error) {
+		gate := workflow.Patched(ctx, "g")
+		workflow.Publish(ctx, 1)
+		workflow.Publish(ctx, 2)
+		return gate, nil
+	})})
+	w.foreignly(start(t, 1))
+	w.foreign(&history.Published{View: history.JSON([]byte("1"))})
+	w.recall()
+	assert.False(t, result[bool](w))
+	assert.Equal(t, []string{"started", "published", "published", "completed"}, w.kinds())
+}
+
 func TestAGateBehindAChildThatWasGivenUp(t *testing.T) {
 	code := func(gated bool) func(workflow.Context, int) (bool, error) {
 		return func(ctx workflow.Context, _ int) (bool, error) {

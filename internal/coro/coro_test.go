@@ -126,7 +126,7 @@ func TestACoroutineThatIsAloneRunsOnAndNoOther(t *testing.T) {
 	var g coro.Group
 	var bell coro.Bell
 	var ran []string
-	cleaned, holds := 0, false
+	cleaned, tried, holds := 0, 0, false
 	g.Go("waits", func() {
 		defer func() { cleaned++ }()
 		g.Wait(&bell)
@@ -134,10 +134,11 @@ func TestACoroutineThatIsAloneRunsOnAndNoOther(t *testing.T) {
 	})
 	g.Go("tries", func() {
 		defer func() { cleaned++ }()
-		g.Await(func() bool { return holds })
+		g.Await(func() bool { tried++; return holds })
 		ran = append(ran, "held")
 	})
 	g.Run()
+	before := tried
 	var own coro.Bell
 	g.Go("alone", func() {
 		bell.Ring()
@@ -157,6 +158,7 @@ func TestACoroutineThatIsAloneRunsOnAndNoOther(t *testing.T) {
 	own.Ring()
 	assert.Nil(t, g.Run())
 	assert.Equal(t, []string{"alone", "still alone"}, ran)
+	assert.Equal(t, before, tried, "what others wait for is not looked at either")
 	g.Stop()
 	assert.Equal(t, 2, cleaned)
 	assert.True(t, g.Idle())
