@@ -29,6 +29,7 @@ var (
 	errSettled    = runtime.ErrSettled
 	errStale      = runtime.ErrStale
 	errRunClosed  = runtime.ErrRunClosed
+	errNobody     = runtime.ErrUnavailable // an update before the process has begun to run code
 	errsOfClosing = []error{runtime.ErrClosed, store.ErrClosed}
 )
 

@@ -309,7 +309,7 @@ func (p *process) update(ctx context.Context, r request) (value string, err erro
 func kindOf(err error) string {
 	for _, e := range []error{
 		runtime.ErrClosed, runtime.ErrNotRunning, runtime.ErrSettled, runtime.ErrStale, runtime.ErrNotFound, runtime.ErrAlreadyRunning,
-		runtime.ErrAlreadyExists, runtime.ErrStalled, runtime.ErrRunClosed, store.ErrInUse, store.ErrClosed, context.Canceled,
+		runtime.ErrAlreadyExists, runtime.ErrStalled, runtime.ErrRunClosed, runtime.ErrUnavailable, store.ErrInUse, store.ErrClosed, context.Canceled,
 	} {
 		if errors.Is(err, e) {
 			return e.Error()

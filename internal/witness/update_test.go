@@ -11,7 +11,7 @@ func (w *witness) updating() *demand {
 	d := &demand{request: request{What: update, Weight: w.weight(20), Patient: w.rand.IntN(4) == 0}}
 	if x == nil || w.rand.IntN(5) == 0 {
 		d.What, d.Size = startUpdate, w.weight(6)
-		if x == nil || w.rand.IntN(2) == 0 {
+		if !x.started() || w.rand.IntN(2) == 0 {
 			x = w.born(relayKind)
 			x.starts = append(x.starts, d)
 		}
@@ -23,11 +23,16 @@ func (w *witness) updating() *demand {
 	return d
 }
 
+// started reports whether a start is acknowledged, so that no other can come before it.
+func (x *execution) started() bool {
+	return x != nil && len(x.starts) > 0 && (x.starts[0].done > 0 || x.starts[0].agreed > 0)
+}
+
 // startingWithSignal sends a signal to a relay, and starts it if it does not run.
 func (w *witness) startingWithSignal() *demand {
 	x := w.lately(40, relayKind)
 	d := &demand{request: request{What: startSend, Kind: relayKind, Size: w.weight(6), Weight: w.weight(20)}}
-	if x == nil || w.rand.IntN(2) == 0 {
+	if !x.started() || w.rand.IntN(2) == 0 {
 		x = w.born(relayKind)
 		x.starts = append(x.starts, d)
 	}

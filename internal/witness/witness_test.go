@@ -378,9 +378,9 @@ func (w *witness) denied(l *life, d *demand, told line) {
 	case send, cancel, terminate:
 		may = is(errNotRunning) || unborn && is(errNotFound)
 	case update:
-		may = d.agreed == 0 && (is(errNotRunning) || unborn && is(errNotFound)) || w.closedUnanswered(d, told)
+		may = d.agreed == 0 && (is(errNotRunning) || unborn && is(errNotFound) || !l.ready && is(errNobody)) || w.closedUnanswered(d, told)
 	case startUpdate:
-		may = w.closedUnanswered(d, told)
+		may = d.agreed == 0 && !l.ready && is(errNobody) || w.closedUnanswered(d, told)
 	case complete:
 		may = is(errSettled, errStale)
 	case ask:
