@@ -143,9 +143,9 @@ type ChildCancelRequested struct{ Step Step }
 
 func (*ChildCancelRequested) Role() Role   { return Decision }
 func (*ChildCancelRequested) Kind() string { return "child-cancel-requested" }
-func (e *ChildCancelRequested) evolve(s *State, _ *Entry) {
+func (e *ChildCancelRequested) evolve(s *State, at *Entry) {
 	if c := s.Children[e.Step]; c != nil {
-		c.CancelRequested = true
+		c.CancelRequested, c.CancelSeq = true, at.Seq
 	}
 }
 func (e *ChildCancelRequested) put(w *writer)                   { w.num("step", uint64(e.Step)) }
@@ -221,6 +221,7 @@ type Child struct {
 	OnCancel        Cancel
 	Chain           string // empty: it is not known to have started
 	CancelRequested bool
+	CancelSeq       uint64 // of ChildCancelRequested
 	CancelDelivered bool
 }
 

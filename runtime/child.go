@@ -47,7 +47,7 @@ func (x *execution) childrenAgain(s *history.State, durable uint64) {
 		case c.Chain == "":
 			x.startChild(s.Run, c, nil)
 		default:
-			if c.CancelRequested && !c.CancelDelivered {
+			if c.CancelRequested && !c.CancelDelivered && c.CancelSeq <= durable {
 				x.cancelChild(s.Run, c)
 			}
 			x.lookAfter(s.Run, c)
@@ -86,7 +86,11 @@ func (x *execution) startChild(run history.Run, c *history.Child, asked *history
 
 func (r *Runtime) startAsked(ctx context.Context, id history.ID, run history.Run, asked *history.ChildAsked, at time.Time) error {
 	child := r.id(asked.ID)
-	a, err := r.do(ctx, child, r.childCall(id, run, asked, at))
+	c, err := r.childCall(id, run, asked, at)
+	if err != nil {
+		return err // the parent waits for its start until there is code
+	}
+	a, err := r.do(ctx, child, c)
 	tell := commands.Command(commands.NoteChildStarted{Run: run.ID, Step: asked.Step, Chain: a.chain})
 	if err != nil {
 		reason, refused := refusal(err)
@@ -129,14 +133,18 @@ func refusal(err error) (reason string, refused bool) {
 	return "", false
 }
 
-// childCall starts a child. Its run id and seed follow from the parent's, so it is the same child however often it is made.
-func (r *Runtime) childCall(id history.ID, run history.Run, asked *history.ChildAsked, at time.Time) *call {
+// childCall starts a child. Its run id and seed follow from the parent's, so it is the same child however often it is made. One
+// of a type that is not here is not started, because nobody knows its version; one that is pinned to a version is, and stalls.
+func (r *Runtime) childCall(id history.ID, run history.Run, asked *history.ChildAsked, at time.Time) (*call, error) {
 	child := derive(run.Seed, run.ID, uint64(asked.Step))
 	root := run.Root
 	if root == "" {
 		root = id.Workflow
 	}
-	version, route, _ := r.route(asked.Type, asked.ID, asked.Version, "") // one that is not here stalls visibly
+	version, route, err := r.route(asked.Type, asked.ID, asked.Version, "")
+	if err != nil && asked.Version == 0 {
+		return nil, err
+	}
 	return &call{
 		command: commands.Start{
 			ID: r.id(asked.ID), Run: child.id, Type: asked.Type, Version: version, Route: route, Pinned: asked.Version > 0, Input: asked.Input,
@@ -146,7 +154,7 @@ func (r *Runtime) childCall(id history.ID, run history.Run, asked *history.Child
 			Parent: history.Parent{ID: id.Workflow, Run: run.ID, Chain: run.Chain, Step: asked.Step, OnClose: asked.OnParentClose},
 		},
 		by: history.Code, request: fmt.Sprintf("child:%s:%d", run.ID, asked.Step), named: true, since: at,
-	}
+	}, nil
 }
 
 // cancelChild asks a child to end and tells the parent.

@@ -199,6 +199,15 @@ func (w *runner) handle(m *memory, calls []*call) int {
 			}
 			continue
 		}
+		if n > 1 && (errors.Is(err, ErrTooLarge) || m.failed != nil) {
+			w.forget(m) // what one of them brings about cannot be recorded; the others are not to suffer for it
+			calls = calls[:1]
+			continue
+		}
+		if err == nil && n == 0 { // what had to be recorded first is
+			w.act(m)
+			continue
+		}
 		if err != nil {
 			if w.x.rt.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 				err = ErrClosed

@@ -71,6 +71,20 @@ func TestWhatBecomesOfRunsThatDoNotFitTheirCode(t *testing.T) {
 			assert.Equal(t, query.Failed, d.Status)
 		})
 	})
+	t.Run("asked at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, runtime.Config{})
+			w.open(before)
+			_, err := runtime.Start(w.ctx(), w.rt, "c", before, "in")
+			require.NoError(t, err)
+			require.NoError(t, w.rt.Signal(w.ctx(), "c", number.With(1)))
+			w.close()
+			w.open(changing(0, workflow.OnMismatch(workflow.RestartRun)))
+			_, err = runtime.Query(w.ctx(), w.rt, "c", workflow.NewQuery[int]("none"))
+			assert.ErrorIs(t, err, runtime.ErrInvalid, "the next run is asked, and knows no such query")
+			w.close()
+		})
+	})
 	t.Run("restart", func(t *testing.T) {
 		open(t, workflow.RestartRun, func(w *world, after workflow.Type[string, string]) {
 			require.NoError(t, w.rt.Signal(w.ctx(), "c", number.With(2)))

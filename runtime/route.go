@@ -12,8 +12,8 @@ import (
 	"github.com/clewflow/clew/commands"
 )
 
-// Route sends some of the starts of a workflow to one of its versions. Starts that no route takes go to the newest version
-// that is not disabled.
+// Route sends some of the starts of a workflow to one of its versions. A label counts before a share. Starts that no route takes
+// go to the newest version that is not disabled.
 type Route struct {
 	Version int
 	Percent float64 // of the workflow ids, always the same ones; 0: none
@@ -81,14 +81,15 @@ func (r *Runtime) route(name, id string, pinned int, label string) (version int,
 		}
 		return pinned, "", nil
 	}
+	for _, route := range s.routes[name] {
+		if label != "" && route.Label == label && usable(route.Version) {
+			return route.Version, "label " + label, nil
+		}
+	}
 	place, sum := placeOf(name, id), 0.0
 	for _, route := range s.routes[name] {
 		sum += route.Percent
-		switch {
-		case !usable(route.Version):
-		case route.Label != "" && route.Label == label:
-			return route.Version, "label " + label, nil
-		case place < sum && place >= sum-route.Percent:
+		if usable(route.Version) && place < sum && place >= sum-route.Percent {
 			return route.Version, fmt.Sprintf("%g percent", route.Percent), nil
 		}
 	}

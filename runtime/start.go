@@ -79,7 +79,8 @@ func After(d time.Duration) workflow.Option {
 // At delays the first turn until t. A time that has passed begins at once.
 func At(t time.Time) workflow.Option { return startOption(func(s *workflow.Settings) { s.At = t }) }
 
-// Unchecked starts a type that is not known here. The run is kept and stalls until code arrives.
+// Unchecked starts a type that is not known here. The run is kept and stalls until code arrives: of the version that it is
+// given with workflow.Version, else of code that has none.
 func Unchecked() workflow.Option {
 	return startOption(func(s *workflow.Settings) { s.Unchecked = true })
 }

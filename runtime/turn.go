@@ -34,8 +34,8 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 	}
 	size := 0
 	for _, c := range calls {
-		if c.code && n > 0 && m.machine == nil && m.stall == nil {
-			break // the run has just been closed, and its code stopped: it is remembered for the next batch
+		if c.code && (n > 0 || len(m.pending) > 0) && m.machine == nil && m.stall == nil {
+			break // a run has just been closed, and its code stopped: it is remembered for the next batch
 		}
 		if c.then != nil && n > 0 {
 			break // it has an append of its own, because all of it may have to be dropped

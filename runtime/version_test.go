@@ -74,7 +74,7 @@ func TestStartsAreRouted(t *testing.T) {
 		assert.ErrorIs(t, w.rt.Route("versioned", runtime.Route{Version: 9}), runtime.ErrUnknownType)
 		assert.ErrorIs(t, w.rt.Route("versioned", runtime.Route{Version: 1, Percent: 101}), runtime.ErrInvalid)
 		assert.ErrorIs(t, w.rt.Route("versioned", runtime.Route{Version: 1, Percent: 60}, runtime.Route{Version: 2, Percent: 60}), runtime.ErrInvalid)
-		require.NoError(t, w.rt.Route("versioned", runtime.Route{Version: 1, Percent: 75}, runtime.Route{Version: 1, Label: "beta"}))
+		require.NoError(t, w.rt.Route("versioned", runtime.Route{Version: 1, Percent: 75}, runtime.Route{Version: 2, Label: "beta"}))
 		old := 0
 		for i := range 400 {
 			id := fmt.Sprint("r", i)
@@ -93,7 +93,8 @@ func TestStartsAreRouted(t *testing.T) {
 		require.NoError(t, err)
 		d, err := w.rt.Describe(w.ctx(), "labelled")
 		require.NoError(t, err)
-		assert.Equal(t, 1, d.Version)
+		assert.Equal(t, 2, d.Version)
+		assert.Equal(t, "label beta", d.Route)
 		require.NoError(t, w.rt.Terminate(w.ctx(), "labelled"))
 	}, v1, v2)
 }
@@ -144,4 +145,27 @@ func TestARunWhoseVersionIsNotHereWaitsVisibly(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "v1/1", out)
 	}, parent, v2)
+}
+
+// TestAChildOfAnUnknownTypeIsStartedWhenItsCodeComes: only then is it known which version it is of.
+func TestAChildOfAnUnknownTypeIsStartedWhenItsCodeComes(t *testing.T) {
+	v1, v2 := version(1), version(2)
+	parent := workflow.Define("parent", func(ctx workflow.Context, _ workflow.None) (string, error) {
+		return workflow.Child(ctx, v1, 0, workflow.ID("child"))
+	})
+	newWorldOf(t, runtime.Config{}, func(w *world) {
+		_, err := runtime.Start(w.ctx(), w.rt, "p", parent, workflow.None{})
+		require.NoError(t, err)
+		time.Sleep(10 * time.Minute)
+		d, err := w.rt.Describe(w.ctx(), "p")
+		require.NoError(t, err)
+		assert.Contains(t, fmt.Sprint(d.Waiting), "the start of child child (versioned)")
+		w.close()
+		w.open(parent, v1, v2)
+		time.Sleep(time.Second)
+		require.NoError(t, w.rt.Signal(w.ctx(), "child", number.With(1)))
+		out, err := runtime.Result(w.ctx(), w.rt, "p", parent)
+		require.NoError(t, err)
+		assert.Equal(t, "v2/2", out)
+	}, parent)
 }
