@@ -193,7 +193,8 @@ func (c Fail) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 type ContinueAsNew struct {
 	ID               history.ID
 	Run              string // id of the next run
-	Version          int    // unless the run is pinned to its own
+	Pin              int    // pins the next run to a version; 0: it is as the run is
+	Version          int    // unless it is pinned
 	Route            string // why this version
 	Input            history.Payload
 	Seed             uint64
@@ -217,7 +218,10 @@ func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event,
 	next.Attributes = s.Attributes.With(c.Attributes).Payload()
 	next.RunTimeout = cmp.Or(c.RunTimeout, r.RunTimeout)
 	next.Carried, next.Updates = history.Ranges(c.Unread), c.Updates
-	if r.Pinned {
+	switch {
+	case c.Pin > 0:
+		next.Version, next.Route, next.Pinned = c.Pin, "", true
+	case r.Pinned:
 		next.Version, next.Route = r.Version, ""
 	}
 	if !c.Memo.Absent() {

@@ -51,7 +51,7 @@ func (r *Runtime) seal(id history.ID, prev history.Hash, e *history.Entry) (stor
 		*e = stored
 		return stored, nil
 	}
-	wrapped, err := r.vault.Wrap(r.ctx, id, e.Seq, e.Event)
+	wrapped, err := r.vault.Wrap(context.WithoutCancel(r.ctx), id, e.Seq, e.Event)
 	if err != nil {
 		*e = stored
 		return stored, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -19,6 +19,9 @@ func version(n int) workflow.Type[int, string] {
 		if _, err := number.Receive(ctx); err != nil {
 			return "", err
 		}
+		if again > 10 {
+			return "", workflow.ContinueAsNew(ctx, again-11, workflow.Version(1))
+		}
 		if again > 0 {
 			return "", workflow.ContinueAsNew(ctx, again-1)
 		}
@@ -111,9 +114,11 @@ func TestTheNextRunIsOfTheNewestVersion(t *testing.T) {
 			_, err := runtime.Start(w.ctx(), w.rt, id, v1, 1, opts...)
 			require.NoError(t, err)
 		}
+		_, err := runtime.Start(w.ctx(), w.rt, "pins", v1, 11) // it pins its next run
+		require.NoError(t, err)
 		w.close()
 		w.open(v1, v2)
-		for id, want := range map[string]string{"free": "v2/2", "pinned": "v1/1"} {
+		for id, want := range map[string]string{"free": "v2/2", "pinned": "v1/1", "pins": "v1/1"} {
 			for range 2 {
 				require.NoError(t, w.rt.Signal(w.ctx(), id, number.With(1)))
 			}

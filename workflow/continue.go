@@ -24,7 +24,7 @@ func ContinueAsNew[In any](ctx Context, in In, opts ...Option) error {
 	}
 	e := &continued{}
 	s := Settings{}.With(opts...)
-	c := commands.ContinueAsNew{RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID}
+	c := commands.ContinueAsNew{Pin: s.Version, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID}
 	err := errors.Join(s.Err, s.check())
 	if err == nil {
 		c.Input, err = history.Encode(in)
