@@ -169,6 +169,15 @@ func (w *runner) requested(m *memory, c *call) (bool, error) {
 			return true, nil
 		}
 	}
+	for _, e := range m.pending { // the same request may be in the same batch, before the end of a run
+		if e.Seq <= s.Seq {
+			continue // somebody else has written it, which the append will tell
+		}
+		if s.Evolve(e); e.Request == c.request {
+			c.answer.run, c.answer.chain = s.Run.ID, s.Run.Chain
+			return true, nil
+		}
+	}
 	return false, nil
 }
 
