@@ -55,11 +55,18 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 		if asked.Cancel {
 			c = commands.RequestCancel{Reason: "asked for by " + id.Workflow}
 		}
-		_, err := r.do(ctx, r.id(asked.ID), &call{
-			command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
-		})
-		if errors.Is(err, ErrNotFound) && r.awaitsStart(ctx, id, asked.ID) {
-			return nil // it is sent when that child has started
+		deliver := func() error {
+			_, err := r.do(ctx, r.id(asked.ID), &call{
+				command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
+			})
+			return err
+		}
+		err := deliver()
+		if errors.Is(err, ErrNotFound) {
+			if r.awaitsStart(ctx, id, asked.ID) {
+				return nil // it is sent when that child has started
+			}
+			err = deliver() // it may have started since
 		}
 		reason, refused := "", false
 		if err != nil {
