@@ -266,3 +266,29 @@ func TestDeathAtEachAppendBetweenParentAndChild(t *testing.T) {
 	assert.Greater(t, most, 12)
 	t.Logf("%d appends", most)
 }
+
+// TestMessageReachesAChildThatIsJustStarting: a child begun before a message is there when the message is delivered, however the
+// start and the delivery fall together.
+func TestMessageReachesAChildThatIsJustStarting(t *testing.T) {
+	child := workflow.Define("child", func(ctx workflow.Context, _ workflow.None) (int, error) { return number.Receive(ctx) })
+	parent := workflow.Define("parent", func(ctx workflow.Context, n int) (int, error) {
+		c := workflow.BeginChild(ctx, child, workflow.None{})
+		if err := workflow.Send(ctx, c.ID, number.With(n)); err != nil {
+			return 0, err
+		}
+		return c.Get(ctx)
+	})
+	inWorld(t, func(w *world) {
+		var all []runtime.Handle[int]
+		for n := range 500 {
+			h, err := runtime.Start(w.ctx(), w.rt, fmt.Sprint("p", n), parent, n)
+			require.NoError(t, err)
+			all = append(all, h)
+		}
+		for n, h := range all {
+			got, err := h.Result(w.ctx())
+			assert.NoError(t, err)
+			assert.Equal(t, n, got)
+		}
+	}, parent, child)
+}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +16,8 @@ import (
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/memory"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -321,4 +325,54 @@ func TestACallMayMeanOneRun(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 1, out.Seen)
 	}, tallying)
+}
+
+// slow is a log whose appends take a second, so that what comes meanwhile is handled together.
+type slow struct{ *memory.Log }
+
+func (s slow) AppendTail(ctx context.Context, id history.ID, tail *store.Tail, entries ...history.Entry) error {
+	time.Sleep(time.Second)
+	return s.Log.AppendTail(ctx, id, tail, entries...)
+}
+
+// TestRequestOfTheSameBatchIsKnown: a request that comes twice at once is one request, though the run in which it took effect
+// has continued as new before the second is looked at, and nothing of that is in the log yet.
+func TestRequestOfTheSameBatchIsKnown(t *testing.T) {
+	turns := workflow.Define("turns", func(ctx workflow.Context, n int) (int, error) {
+		if _, err := number.Receive(ctx); err != nil || n == 5 {
+			return n, err
+		}
+		return n, workflow.ContinueAsNew(ctx, n+1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, runtime.Config{})
+		w.c.Log = slow{w.disk.Open()}
+		w.openOn(turns)
+		h, err := runtime.Start(w.ctx(), w.rt, "a", turns, 1)
+		require.NoError(t, err)
+		signal := func(n int, request string) {
+			assert.NoError(t, w.rt.Signal(w.ctx(), "a", number.With(n), runtime.RequestID(request)))
+		}
+		var sent sync.WaitGroup
+		sent.Go(func() { signal(1, "first") })
+		time.Sleep(time.Millisecond)
+		for range 3 {
+			sent.Go(func() { signal(2, "twice") })
+		}
+		sent.Wait()
+		for n := range 3 {
+			signal(n, fmt.Sprint("last ", n))
+		}
+		out, err := h.Result(w.ctx())
+		require.NoError(t, err)
+		assert.Equal(t, 5, out)
+		n := 0
+		for _, e := range w.entries("a") {
+			if e.Request == "twice" {
+				n++
+			}
+		}
+		assert.Equal(t, 1, n)
+		w.close()
+	})
 }

@@ -105,7 +105,7 @@ func TestAChildLooksForItsParentUntilItKnows(t *testing.T) {
 				if e.What != "end its children" { // as if the process had died
 					go e.Do()
 				}
-			}}, func(w *world, log *flaky) {
+			}}, func(w *world, _ *flaky) {
 				_, err := runtime.Start(w.ctx(), w.rt, "p", keeper, []string{"child"})
 				require.NoError(t, err)
 				time.Sleep(time.Second)
@@ -114,7 +114,7 @@ func TestAChildLooksForItsParentUntilItKnows(t *testing.T) {
 				w.close()
 
 				disk := w.disk.Open()
-				log = &flaky{Log: disk, Tails: disk, id: id}
+				log := &flaky{Log: disk, Tails: disk, id: id}
 				log.down.Store(3)
 				w.c.Log = log
 				w.openOn(keeper, parcel)

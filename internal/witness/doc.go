@@ -8,5 +8,9 @@
 // The rule: a process tells the witness of a call after the call has returned, and of an attempt before it begins its work
 // and before it returns. So what the witness knows has happened; what it does not know may have.
 //
+// What executions ask of each other is judged from both sides: a child against its parent, a message against its sender. What
+// goes from run to run is judged by chains of runs. A text that is heavy has its weight from what it says, so a value that
+// was cut, or is another's, is noticed wherever it is read.
+//
 // Random rounds print their seed first and are run again by -witness.seed; -witness.kills says how many.
 package witness
