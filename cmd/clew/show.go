@@ -93,7 +93,7 @@ type printer struct {
 }
 
 func newPrinter(w io.Writer, full bool) *printer {
-	return &printer{out: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), teller: teller{map[history.Step]string{}, full}}
+	return &printer{out: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), teller: teller{map[history.Step]string{}, map[history.Step]bool{}, full}}
 }
 
 // linesAtOnce bounds the lines that are kept to align them.

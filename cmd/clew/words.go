@@ -14,7 +14,8 @@ import (
 // schedules one holds.
 type teller struct {
 	names map[history.Step]string
-	full  bool // payloads are written in full
+	local map[history.Step]bool // those that are local steps
+	full  bool                  // payloads are written in full
 }
 
 // tell says what happened in an entry. Entries are told in their order.
@@ -36,6 +37,7 @@ func (t *teller) event(e history.Entry) string {
 	switch v := e.Event.(type) {
 	case *history.Started:
 		clear(t.names) // steps are numbered anew
+		clear(t.local)
 		return t.started(v, e)
 	case *history.Begun:
 		return "begun"
@@ -85,6 +87,7 @@ func (t *teller) attempt(e history.Entry) string {
 	switch v := e.Event.(type) {
 	case *history.ActivityScheduled:
 		t.names[v.Step] = v.Name
+		t.local[v.Step] = v.Local
 		text := fmt.Sprintf("activity %s scheduled (step %d)", plain(v.Name), v.Step)
 		if v.Local {
 			text = fmt.Sprintf("local step %s asked for (step %d)", plain(v.Name), v.Step)
@@ -161,6 +164,9 @@ func (t *teller) started(v *history.Started, e history.Entry) string {
 
 // activity names an activity by its step.
 func (t *teller) activity(step history.Step) string {
+	if name := t.names[step]; name != "" && t.local[step] {
+		return fmt.Sprintf("local step %s (step %d)", plain(name), step)
+	}
 	if name := t.names[step]; name != "" {
 		return fmt.Sprintf("activity %s (step %d)", plain(name), step)
 	}
