@@ -234,7 +234,7 @@ func (w *witness) bury(l *life) {
 	}
 	clear(w.waiting)
 	for text := range strings.Lines(l.stderr.String()) {
-		if strings.Contains(text, "level=ERROR") || strings.HasPrefix(text, "panic") || strings.HasPrefix(text, "fatal") {
+		if strings.Contains(text, "level=ERROR") || strings.HasPrefix(text, "panic") || strings.HasPrefix(text, "fatal") || strings.Contains(text, "DATA RACE") {
 			w.wrong("process %d (asked to close: %v) logged: %s", l.number, l.asked, text)
 		}
 	}
