@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,7 +48,8 @@ func TestChildReturnsItsResult(t *testing.T) {
 		out, err := runtime.Do(w.ctx(), w.rt, "p", parent, "nothing")
 		require.NoError(t, err)
 		assert.Equal(t, "did nothing", out)
-		assert.ElementsMatch(t, []string{"started", "child-asked", "child-started", "child-closed", "completed"}, w.kinds("p"), "a quick child may end before its start is told")
+		told := slices.DeleteFunc(w.kinds("p"), func(kind string) bool { return kind == "child-started" }) // not of one that ends at once
+		assert.Equal(t, []string{"started", "child-asked", "child-closed", "completed"}, told)
 		d, err := w.rt.Describe(w.ctx(), "p~1.1")
 		require.NoError(t, err)
 		assert.Equal(t, history.Origin{Kind: "parent", ID: "p"}, d.Origin)
