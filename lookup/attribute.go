@@ -28,23 +28,9 @@ func readAttributes(text string) history.Attributes {
 	return history.Attributes(nil).With(history.JSON([]byte(text)))
 }
 
-// typed are attributes as rows show them.
-func typed(attributes history.Attributes) map[string]any {
-	if len(attributes) == 0 {
-		return nil
-	}
-	all := make(map[string]any, len(attributes))
-	for name, text := range attributes {
-		if v, err := query.ReadAttribute(text); err == nil {
-			all[name] = v
-		}
-	}
-	return all
-}
-
 // writeAttributes puts the attributes of a run into their table.
 func writeAttributes(ctx context.Context, c *conn, run store.Position, attributes history.Attributes) error {
-	all := typed(attributes)
+	all := query.AttributesOf(attributes)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		put := func(place int, kind string, text, num driver.Value) error {
 			return c.exec(ctx, insertAttribute, int64(run), name, int64(place), kind, text, num)

@@ -83,7 +83,7 @@ func scan(row []driver.Value) (r *run, rest *values) {
 // scanRow is the inverse of all groups, as a query shows it.
 func scanRow(row []driver.Value) (*run, error) {
 	r, v := scan(row)
-	r.Attributes = typed(readAttributes(v.text()))
+	r.Attributes = query.AttributesOf(readAttributes(v.text()))
 	if memo := v.text(); memo != "" {
 		if err := json.Unmarshal([]byte(memo), &r.Memo); err != nil {
 			return nil, fmt.Errorf("memo of %s/%s: %w", r.Namespace, r.ID, err)

@@ -1,21 +1,16 @@
 package query
 
-import (
-	"bytes"
-	"encoding/json"
+import "github.com/clewflow/clew/history"
 
-	"github.com/clewflow/clew/history"
-)
-
-// AttributesOf are the attributes of a run as rows show them. What cannot be read is left out.
+// AttributesOf are the attributes of a run as rows show them; nil if there are none. What cannot be read is left out.
 func AttributesOf(attributes history.Attributes) map[string]any {
+	if len(attributes) == 0 {
+		return nil
+	}
 	all := make(map[string]any, len(attributes))
 	for name, text := range attributes {
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		decoder.UseNumber()
-		var v any
-		if decoder.Decode(&v) == nil {
-			all[name] = Typed(v)
+		if v, err := ReadAttribute(text); err == nil {
+			all[name] = v
 		}
 	}
 	return all
