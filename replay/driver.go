@@ -211,9 +211,16 @@ func (m *Machine) SetAttributes(changes map[string]json.RawMessage) error {
 			delete(m.attrs, name)
 			continue
 		}
-		m.attrs[name] = true
+		m.attribute(name)
 	}
 	return nil
+}
+
+func (m *Machine) attribute(name string) {
+	if m.attrs == nil {
+		m.attrs = map[string]bool{}
+	}
+	m.attrs[name] = true
 }
 
 // Handle sets what answers a query.

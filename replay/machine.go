@@ -217,9 +217,8 @@ func (m *Machine) begin(s *history.Started, e *history.Entry) {
 	}
 	m.first = e.Seq
 	m.input = s.Input
-	m.attrs = map[string]bool{}
 	for name := range history.Attributes(nil).With(s.Attributes) {
-		m.attrs[name] = true
+		m.attribute(name)
 	}
 	m.run = workflow.Run{
 		Namespace: s.ID.Namespace, ID: s.ID.Workflow, Run: s.Run, Number: s.Number, Type: s.Type, Version: s.Version,

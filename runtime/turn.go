@@ -170,11 +170,11 @@ func (w *runner) look(m *memory, c *call) error {
 }
 
 // informed adds what only those know who run the code and hold the attempts.
-func (w *runner) informed(m *memory, c commands.Command) commands.Command {
+func (w *runner) informed(m *memory, command commands.Command) commands.Command {
 	newest := func(a *commands.Attempt) {
 		a.Newest = w.x.rt.queue.Newest(w.x.key(a.Step))
 	}
-	switch c := c.(type) {
+	switch c := command.(type) {
 	case commands.Signal:
 		c.Unread = m.state.Run.Signals
 		if m.machine != nil {
@@ -200,6 +200,9 @@ func (w *runner) informed(m *memory, c commands.Command) commands.Command {
 		}
 		return c
 	case commands.Start:
+		if m.machine == nil {
+			return command // as it is: nothing is known, and most starts begin a history
+		}
 		c.Unread = m.unread()
 		return c
 	case commands.Wake:
@@ -216,7 +219,7 @@ func (w *runner) informed(m *memory, c commands.Command) commands.Command {
 		newest(&c.Attempt)
 		return c
 	}
-	return c
+	return command
 }
 
 // record makes an event the next entry, tells the code if it is an input, and makes what the code asks in answer the
