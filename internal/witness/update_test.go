@@ -5,10 +5,14 @@ import (
 	"time"
 )
 
-// updating asks a relay something, in one case of five together with its start.
+// updating asks a relay something, in one case of five together with its start. It is mostly the one that is being sent
+// signals, so that there are questions that a run leaves to the next.
 func (w *witness) updating() *demand {
 	x := w.lately(40, relayKind)
-	d := &demand{request: request{What: update, Weight: w.weight(20), Patient: w.rand.IntN(4) == 0}}
+	if w.busy != nil && w.busy.kind == relayKind && w.rand.IntN(4) > 0 {
+		x = w.busy
+	}
+	d := &demand{request: request{What: update, Weight: w.weight(20), Patient: w.rand.IntN(2) == 0}}
 	if x == nil || w.rand.IntN(5) == 0 {
 		d.What, d.Size = startUpdate, w.weight(6)
 		if !x.started() || w.rand.IntN(2) == 0 {
