@@ -240,7 +240,7 @@ func wanderThroughFaults(t *testing.T, seed uint64) {
 }
 
 // everythingOnce holds every history in the log against I3: one outcome for each thing that was asked for, one answer to each
-// update, each request once, and nothing after an end but the next run.
+// update, each request once, nothing after an end but the next run, and nothing said of another execution before it is so.
 func (w *world) everythingOnce() {
 	w.t.Helper()
 	head, err := w.disk.Open().Head(w.t.Context())
@@ -248,7 +248,7 @@ func (w *world) everythingOnce() {
 	outcomes, requests, open := map[string]string{}, map[string]int{}, map[history.ID]bool{}
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
-	runs := map[history.ID]string{}
+	runs, begun, asked := map[history.ID]string{}, map[string]bool{}, map[string]*history.SendAsked{}
 	for r, err := range w.disk.Open().Follow(ctx, 0) {
 		require.NoError(w.t, err)
 		e := r.Entry
@@ -260,6 +260,19 @@ func (w *world) everythingOnce() {
 		}
 		if e.Request != "" {
 			requests[r.ID.Workflow+" "+e.Request+" "+e.Event.Kind()]++
+		}
+		switch v := e.Event.(type) {
+		case *history.Started:
+			begun[v.Run] = true
+		case *history.ChildStarted:
+			assert.True(w.t, begun[v.Chain], "entry %d of %s says that a child has started, and it had not yet", e.Seq, r.ID)
+		case *history.SendAsked:
+			asked[fmt.Sprintf("send:%s:%d", runs[r.ID], v.Step)] = v
+		case *history.Sent:
+			request := fmt.Sprintf("send:%s:%d", runs[r.ID], v.Step)
+			if a := asked[request]; !a.Cancel && v.Refused == "" {
+				assert.NotZero(w.t, requests[a.ID+" "+request+" signaled"], "entry %d of %s says that %s was told, and it was not yet", e.Seq, r.ID, a.ID)
+			}
 		}
 		if key := outcomeOf(e.Event); key != "" {
 			key = fmt.Sprintf("%s %s %s", r.ID, runs[r.ID], key)
