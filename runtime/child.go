@@ -185,11 +185,9 @@ func (x *execution) lookAfter(run history.Run, c *history.Child) {
 }
 
 func (r *Runtime) lookAt(ctx context.Context, id history.ID, run history.Run, child history.ID, chain string, step history.Step) error {
-	var s ended
-	_, err := r.do(ctx, child, &call{look: func(m *memory) error {
-		s = ended{m.state.Status, m.state.Run, m.state.Outcome}
-		return nil
-	}})
+	s, err := see(ctx, r, child, func(m *memory) (ended, error) {
+		return ended{m.state.Status, m.state.Run, m.state.Outcome}, nil
+	})
 	switch {
 	case err != nil:
 		return err
@@ -258,21 +256,18 @@ func (r *Runtime) follow(child history.ID) {
 
 // followParent has a child act on the end of its parent, if that has ended.
 func (r *Runtime) followParent(ctx context.Context, id history.ID) error {
-	var p history.Parent
-	_, err := r.do(ctx, id, &call{look: func(m *memory) error {
+	p, err := see(ctx, r, id, func(m *memory) (p history.Parent, _ error) {
 		if m.state.Open() {
 			p = m.state.Run.Parent
 		}
-		return nil
-	}})
+		return p, nil
+	})
 	if err != nil || p.ID == "" || p.OnClose == history.AbandonChild {
 		return err
 	}
-	lives := false
-	_, err = r.do(ctx, r.id(p.ID), &call{look: func(m *memory) error {
-		lives = m.state.Open() && m.state.Run.Chain == p.Chain
-		return nil
-	}})
+	lives, err := see(ctx, r, r.id(p.ID), func(m *memory) (bool, error) {
+		return m.state.Open() && m.state.Run.Chain == p.Chain, nil
+	})
 	if err != nil || lives {
 		return err
 	}

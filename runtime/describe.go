@@ -85,17 +85,16 @@ func (r *Runtime) Describe(ctx context.Context, id string) (d Description, err e
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return d, err
 	}
-	_, err = r.do(ctx, r.id(id), &call{look: func(m *memory) error {
+	return see(ctx, r, r.id(id), func(m *memory) (d Description, _ error) {
 		if m.state.Status == 0 {
-			return fmt.Errorf("%w: %s", ErrNotFound, id)
+			return d, fmt.Errorf("%w: %s", ErrNotFound, id)
 		}
 		d = describe(r.id(id), m.state)
 		for _, f := range r.queue.Facts(r.id(id)) {
 			d.inHand(f)
 		}
-		return nil
-	}})
-	return d, err
+		return d, nil
+	})
 }
 
 func describe(id history.ID, s *history.State) Description {

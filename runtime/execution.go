@@ -97,6 +97,20 @@ func (r *Runtime) do(ctx context.Context, id history.ID, c *call) (answer, error
 	}
 }
 
+// see looks at what is known of an execution, between turns, and returns what it saw. When ctx ends first, the look may still be
+// under way; then nothing of it is returned.
+func see[T any](ctx context.Context, r *Runtime, id history.ID, look func(*memory) (T, error)) (T, error) {
+	var seen, nothing T
+	_, err := r.do(ctx, id, &call{look: func(m *memory) (err error) {
+		seen, err = look(m)
+		return err
+	}})
+	if err != nil {
+		return nothing, err
+	}
+	return seen, nil
+}
+
 // submit gives a call to the runner of an execution, which it starts if there is none.
 func (r *Runtime) submit(id history.ID, c *call) error {
 	x, err := r.executions.enter(r, id)

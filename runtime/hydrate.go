@@ -71,11 +71,7 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 
 // takeUpOne offers what is to be done for an execution. What it cannot be told now it is told by its stall.
 func (r *Runtime) takeUpOne(ctx context.Context, id history.ID) error {
-	var gone []commands.Attempt
-	_, err := r.do(ctx, id, &call{look: func(m *memory) error {
-		gone = r.offerAll(id, m)
-		return nil
-	}})
+	gone, err := see(ctx, r, id, func(m *memory) ([]commands.Attempt, error) { return r.offerAll(id, m), nil })
 	if err != nil {
 		r.logger.Error("an execution cannot be read; the others go on", "id", id.Workflow, "error", err)
 		return ctx.Err()

@@ -212,13 +212,12 @@ func (r *Runtime) awaitEnd(ctx context.Context, id history.ID, run string) (s en
 			}
 			continue
 		}
-		_, err := r.do(ctx, id, &call{look: func(m *memory) error {
-			s = ended{m.state.Status, m.state.Run, m.state.Outcome}
-			if s.Status == 0 {
-				return fmt.Errorf("%w: %s", ErrNotFound, id.Workflow)
+		s, err := see(ctx, r, id, func(m *memory) (ended, error) {
+			if m.state.Status == 0 {
+				return ended{}, fmt.Errorf("%w: %s", ErrNotFound, id.Workflow)
 			}
-			return nil
-		}})
+			return ended{m.state.Status, m.state.Run, m.state.Outcome}, nil
+		})
 		if err != nil || over(s) {
 			r.results.leave(awaited{id: id}, told)
 			return s, err

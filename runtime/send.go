@@ -85,11 +85,10 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 
 // awaitsStart reports whether an id is that of a child which its parent does not know to have started. Then the message of a step is
 // parked until it does.
-func (r *Runtime) awaitsStart(ctx context.Context, parent history.ID, run string, message history.Step, id string) (waits bool, err error) {
-	_, err = r.do(ctx, parent, &call{look: func(m *memory) error {
-		waits = false
+func (r *Runtime) awaitsStart(ctx context.Context, parent history.ID, run string, message history.Step, id string) (bool, error) {
+	return see(ctx, r, parent, func(m *memory) (waits bool, _ error) {
 		if m.state.Run.ID != run {
-			return nil
+			return false, nil
 		}
 		var first history.Step
 		for step, c := range m.state.Children {
@@ -100,9 +99,8 @@ func (r *Runtime) awaitsStart(ctx context.Context, parent history.ID, run string
 		if waits {
 			r.parked.put(dispatch.Key{ID: parent, Step: first}, message)
 		}
-		return nil
-	}})
-	return waits, err
+		return waits, nil
+	})
 }
 
 // parked are the messages that wait for the start of children, by the step of the child. Whoever runs next finds them in the

@@ -108,25 +108,26 @@ func (r *Runtime) awaitUpdate(ctx context.Context, id history.ID, update string)
 	for {
 		for_ := awaited{id, update}
 		told := r.results.wait(for_)
-		var open bool
-		var seq uint64
-		_, err := r.do(ctx, id, &call{look: func(m *memory) error {
-			open = m.state.Updates[update] != nil
-			seq, _ = m.state.Answered(update)
-			return nil
-		}})
+		type progress struct {
+			open     bool
+			answered uint64
+		}
+		now, err := see(ctx, r, id, func(m *memory) (progress, error) {
+			answered, _ := m.state.Answered(update)
+			return progress{m.state.Updates[update] != nil, answered}, nil
+		})
 		switch {
 		case err != nil:
 			r.results.leave(for_, told)
 			return answer, err
-		case seq > 0:
+		case now.answered > 0:
 			r.results.leave(for_, told)
-			e, err := r.event(ctx, id, seq)
+			e, err := r.event(ctx, id, now.answered)
 			if err != nil {
 				return answer, err
 			}
 			return answerOf(e)
-		case !open:
+		case !now.open:
 			r.results.leave(for_, told)
 			return r.answeredBefore(ctx, id, update)
 		}
@@ -180,14 +181,12 @@ func Published[T any](ctx context.Context, rt *Runtime, id string) (view T, ok b
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return view, false, err
 	}
-	var p history.Payload
-	_, err = rt.do(ctx, rt.id(id), &call{look: func(m *memory) error {
+	p, err := see(ctx, rt, rt.id(id), func(m *memory) (history.Payload, error) {
 		if m.state.Status == 0 {
-			return fmt.Errorf("%w: %s", ErrNotFound, id)
+			return history.Payload{}, fmt.Errorf("%w: %s", ErrNotFound, id)
 		}
-		p = m.state.View
-		return nil
-	}})
+		return m.state.View, nil
+	})
 	if err != nil || p.Absent() {
 		return view, false, err
 	}
