@@ -1,6 +1,10 @@
 package workflowtest
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/workflow"
@@ -18,7 +22,6 @@ type Act = func(*World)
 // Send sends a signal to the workflow.
 func Send(m workflow.Message) Act {
 	return func(w *World) {
-		w.T.Helper()
 		if err := w.Runtime.Signal(w.Context, w.ID, m); err != nil {
 			w.fatal("sending signal %s: %v", m.Name, err)
 		}
@@ -27,7 +30,6 @@ func Send(m workflow.Message) Act {
 
 // Cancel asks the workflow to end.
 func Cancel(w *World) {
-	w.T.Helper()
 	if err := w.Runtime.Cancel(w.Context, w.ID); err != nil {
 		w.fatal("cancelling: %v", err)
 	}
@@ -36,8 +38,7 @@ func Cancel(w *World) {
 // Complete completes, from outside, the one attempt of an activity that is pending.
 func Complete[In, Out any](a activity.Type[In, Out], out Out) Act {
 	return func(w *World) {
-		w.T.Helper()
-		token, err := w.pending(a.Name())
+		token, err := w.token(a.Name())
 		if err == nil {
 			err = runtime.Complete(w.Context, w.Runtime, a, token, out)
 		}
@@ -47,17 +48,31 @@ func Complete[In, Out any](a activity.Type[In, Out], out Out) Act {
 	}
 }
 
+// token is that of the one attempt of an activity that is pending.
+func (w *World) token(name string) (string, error) {
+	switch found := w.known.pending(name); len(found) {
+	case 1:
+		return w.cast.token(found[0]), nil
+	case 0:
+		return "", errors.New("no attempt of it is pending")
+	default:
+		var all []string
+		for _, p := range found {
+			all = append(all, fmt.Sprintf("step %d of %s", p.Step, p.Execution))
+		}
+		return "", fmt.Errorf("%d attempts of it are pending: %s", len(all), strings.Join(all, ", "))
+	}
+}
+
 // Crash lets the process die where it stands: nothing more of it reaches the log. Another opens the same log and goes on.
 // Attempts in hand are made again, under the same number, hence with the same outcome.
 func Crash(w *World) {
-	w.T.Helper()
 	w.life.die()
 	w.open()
 }
 
 // Query asks the workflow about its state.
 func Query[Out any](w *World, q workflow.Query[Out]) Out {
-	w.T.Helper()
 	out, err := runtime.Query(w.Context, w.Runtime, w.ID, q)
 	if err != nil {
 		name, _, _ := q.Asked()
@@ -70,7 +85,6 @@ func Query[Out any](w *World, q workflow.Query[Out]) Out {
 // workflow refuses at once fails the test unless then is there to be told.
 func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error)) Act {
 	return func(w *World) {
-		w.T.Helper()
 		h, err := runtime.BeginUpdate(w.Context, w.Runtime, w.ID, u, in)
 		switch {
 		case err != nil && then == nil:
@@ -86,7 +100,6 @@ func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error
 
 // Terminate ends the workflow at once.
 func Terminate(w *World) {
-	w.T.Helper()
 	if err := w.Runtime.Terminate(w.Context, w.ID); err != nil {
 		w.fatal("terminating: %v", err)
 	}

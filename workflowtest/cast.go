@@ -1,7 +1,6 @@
 package workflowtest
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,21 +12,16 @@ import (
 
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/stage"
 )
 
-// place names an attempt.
-type place struct {
-	execution, run string
-	step           uint64
-	number         int
-}
-
-func (p place) compare(q place) int {
-	return cmp.Or(cmp.Compare(p.execution, q.execution), cmp.Compare(p.run, q.run), cmp.Compare(p.step, q.step), cmp.Compare(p.number, q.number))
+// attemptAt is the place of an attempt that is about to begin.
+func attemptAt(execution, run string, step uint64, number int) stage.Place {
+	return stage.Place{Rank: begins, Execution: execution, Run: run, Step: step, Number: number}
 }
 
 // recording is what attempts did, each time they were made.
-type recording map[place][]*making
+type recording map[stage.Place][]*making
 
 // making is one time that an attempt was made.
 type making struct {
@@ -44,28 +38,20 @@ type beat struct {
 	checkpoint history.Payload
 }
 
-// cast makes the attempts, one at a time: each begins and ends when the main goroutine says so, in the order of steps.
+// cast makes the attempts: each begins and ends when it is its turn at the stage.
 type cast struct {
-	news chan struct{}
-	back recording // to be played; nil: make them
+	world *World
+	back  recording // to be played; nil: make them
 
 	mu       sync.Mutex
-	doors    []*door
 	making   map[*attempt]bool
-	tokens   map[place]string
+	tokens   map[stage.Place]string
 	recorded recording
-}
-
-// door is where an attempt waits to begin or to end.
-type door struct {
-	place   place
-	leaving bool
-	open    chan struct{}
 }
 
 // attempt is an attempt that is being made.
 type attempt struct {
-	place place
+	place stage.Place
 	name  string
 	input history.Payload
 	limit time.Duration // of silence
@@ -75,47 +61,48 @@ type attemptKey struct{}
 
 func attemptOf(ctx context.Context) *attempt { return ctx.Value(attemptKey{}).(*attempt) }
 
-func (c *cast) init(back recording) {
-	c.news, c.back = make(chan struct{}, 1), back
-	c.making, c.tokens, c.recorded = map[*attempt]bool{}, map[place]string{}, recording{}
+func (c *cast) init(w *World, back recording) {
+	c.world, c.back = w, back
+	c.making, c.tokens, c.recorded = map[*attempt]bool{}, map[stage.Place]string{}, recording{}
 }
 
 // around makes a handler one of the cast.
-func (c *cast) around(w *World) func(activity.Handler) activity.Handler {
-	return func(body activity.Handler) activity.Handler {
-		return func(ctx context.Context, input history.Payload) (history.Payload, error) {
-			info := activity.Info(ctx)
-			a := &attempt{
-				place: place{info.Execution, info.Run, info.Step, info.Number}, name: info.Activity, input: input, limit: w.heartbeat(info),
-			}
-			m, n := c.enter(ctx, a)
-			defer c.leave(a)
-			switch back := c.back.of(a.place, n); {
-			case ctx.Err() != nil: // it died at the door
-				m.err = context.Cause(ctx)
-			case back != nil:
-				back.play(ctx, m)
-			default:
-				m.make(context.WithValue(ctx, attemptKey{}, a), body, input)
-			}
-			m.took, m.cut = time.Since(m.begun), ctx.Err() != nil
-			c.wait(ctx, a, true)
-			return m.result, m.err
+func (c *cast) around(body activity.Handler) activity.Handler {
+	return func(ctx context.Context, input history.Payload) (history.Payload, error) {
+		info := activity.Info(ctx)
+		a := &attempt{
+			place: attemptAt(info.Execution, info.Run, info.Step, info.Number), name: info.Activity, input: input, limit: c.world.known.silence(info),
 		}
+		m, n := c.enter(ctx, a)
+		defer c.leave(a)
+		_, died := c.world.stage.Wait(ctx, a.place)
+		m.begun = time.Now()
+		switch back := c.back.of(a.place, n); {
+		case died != nil:
+			m.err = died
+		case back != nil:
+			back.play(ctx, m)
+		default:
+			m.make(context.WithValue(ctx, attemptKey{}, a), body, input)
+		}
+		m.took, m.cut = time.Since(m.begun), ctx.Err() != nil
+		end := a.place
+		end.Rank = ends
+		_, _ = c.world.stage.Wait(ctx, end) // who is cut off does not wait
+		return m.result, m.err
 	}
 }
 
-// enter waits until the attempt may begin. It returns where to note what is done, and how often it was made before.
+// enter takes note of an attempt that is about to begin. It returns where to note what is done, and how often it was made
+// before.
 func (c *cast) enter(ctx context.Context, a *attempt) (m *making, n int) {
 	m = &making{}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.making[a] = true
 	c.tokens[a.place] = activity.Token(ctx)
 	n = len(c.recorded[a.place])
 	c.recorded[a.place] = append(c.recorded[a.place], m)
-	c.mu.Unlock()
-	c.wait(ctx, a, false)
-	m.begun = time.Now()
 	return m, n
 }
 
@@ -123,51 +110,7 @@ func (c *cast) leave(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.making, a)
-	c.tell()
-}
-
-func (c *cast) wait(ctx context.Context, a *attempt, leaving bool) {
-	d := &door{a.place, leaving, make(chan struct{})}
-	c.mu.Lock()
-	c.doors = append(c.doors, d)
-	c.tell()
-	c.mu.Unlock()
-	select {
-	case <-d.open:
-	case <-ctx.Done():
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.doors = slices.DeleteFunc(c.doors, func(other *door) bool { return other == d })
-	}
-}
-
-// tell wakes the main goroutine. The caller holds c.mu.
-func (c *cast) tell() {
-	select {
-	case c.news <- struct{}{}:
-	default:
-	}
-}
-
-// step lets one attempt begin or end; false if none waits to.
-func (c *cast) step() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.doors) == 0 {
-		return false
-	}
-	next := slices.MinFunc(c.doors, func(a, b *door) int {
-		if a.leaving != b.leaving {
-			if a.leaving {
-				return -1
-			}
-			return 1
-		}
-		return a.place.compare(b.place)
-	})
-	c.doors = slices.DeleteFunc(c.doors, func(d *door) bool { return d == next })
-	close(next.open)
-	return true
+	c.world.stage.Tell()
 }
 
 // busy reports whether attempts are being made.
@@ -182,20 +125,20 @@ func (c *cast) left() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []string
-	for _, a := range slices.SortedFunc(maps.Keys(c.making), func(a, b *attempt) int { return a.place.compare(b.place) }) {
-		all = append(all, fmt.Sprintf("%s (step %d, attempt %d)", a.name, a.place.step, a.place.number))
+	for _, a := range slices.SortedFunc(maps.Keys(c.making), func(a, b *attempt) int { return a.place.Compare(b.place) }) {
+		all = append(all, fmt.Sprintf("%s (step %d, attempt %d)", a.name, a.place.Step, a.place.Number))
 	}
 	return strings.Join(all, ", ")
 }
 
-func (c *cast) token(p place) string {
+func (c *cast) token(p stage.Place) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.tokens[p]
 }
 
 // of is what an attempt did when it was made for the n-th time, from 0; nil if that is not recorded.
-func (r recording) of(p place, n int) *making {
+func (r recording) of(p stage.Place, n int) *making {
 	if made := r[p]; n < len(made) {
 		return made[n]
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/internal/stage"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -32,9 +33,9 @@ type Stubbed[In, Out any] struct {
 
 	mu      sync.Mutex
 	scripts []*script[In, Out]
-	before  []act                       // the next outcome
-	made    map[place]*outcome[In, Out] // of attempts
-	inputs  []In                        // of attempts, in the order in which they were begun first
+	before  []act                             // the next outcome
+	made    map[stage.Place]*outcome[In, Out] // of attempts
+	inputs  []In                              // of attempts, in the order in which they were begun first
 }
 
 // script is what is to come of the attempts with some inputs.
@@ -153,7 +154,7 @@ func (s *Stubbed[In, Out]) then(end func(context.Context, In) (Out, error)) *Stu
 func (s *Stubbed[In, Out]) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.made, s.inputs = map[place]*outcome[In, Out]{}, nil
+	s.made, s.inputs = map[stage.Place]*outcome[In, Out]{}, nil
 	for _, script := range s.scripts {
 		script.used = 0
 	}
@@ -179,7 +180,7 @@ func (s *Stubbed[In, Out]) binding(w *World) workflow.Definition {
 		o, n := s.outcome(a.place, in)
 		if o == nil {
 			w.fail("nobody expected a call of activity %s with %s (step %d, attempt %d): %s",
-				s.activity.Name(), a.input.Data, a.place.step, a.place.number, beyond(n))
+				s.activity.Name(), a.input.Data, a.place.Step, a.place.Number, beyond(n))
 			<-ctx.Done() // the test ends
 			return out, context.Cause(ctx)
 		}
@@ -207,7 +208,7 @@ func plural(n int, one, many string) string {
 }
 
 // outcome is that of an attempt; nil if none is expected. n is how many are written down for its input.
-func (s *Stubbed[In, Out]) outcome(p place, in In) (o *outcome[In, Out], n int) {
+func (s *Stubbed[In, Out]) outcome(p stage.Place, in In) (o *outcome[In, Out], n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o, again := s.made[p]; again {

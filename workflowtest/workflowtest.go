@@ -77,8 +77,8 @@ func Start(options ...workflow.Option) Option {
 	return option(func(s *settings) { s.start = append(s.start, options...) })
 }
 
-// At performs acts, in order, when d has passed on the virtual clock since the start. Acts run in the virtual clock, on
-// its main goroutine; what one brings about has come to rest before the next is performed. The test is run twice, so acts
+// At performs acts, in order, when d has passed on the virtual clock since the start. Acts run in the virtual clock, one
+// after the other; what one brings about has come to rest before the next is performed. The test is run twice, so acts
 // are performed twice; [World].Again tells.
 func At(d time.Duration, acts ...Act) Option {
 	return option(func(s *settings) {
@@ -123,11 +123,15 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 		stub.begin()
 	}
 	var all, again map[string][]history.Entry
-	first := p.perform(t, 0, nil, func(w *World) {
+	var made recording
+	problem := p.perform(t, staging{}, func(w *World) {
 		ran.out, ran.err = runtime.Result[In, Out](w.Context, w.Runtime, s.id, p.workflow.(workflow.Type[In, Out]))
-		ran.Entries, ran.Elapsed = w.entries(), w.elapsed()
-		all = w.histories()
+		ran.Entries, ran.Elapsed = w.known.entries(w.id()), w.known.elapsed(w.id())
+		all, made = w.known.histories(), w.cast.recorded
 	})
+	if problem != "" {
+		t.Fatal(problem)
+	}
 	for _, stub := range s.stubs {
 		if left := stub.unused(); left != "" {
 			t.Errorf("%s\n%s", left, table(ran.Entries))
@@ -145,7 +149,9 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	if len(ran.Entries) > forgetful {
 		memory = 0
 	}
-	p.perform(t, memory, first, func(w *World) { again = w.histories() })
+	if problem := p.perform(t, staging{memory: memory, back: made}, func(w *World) { again = w.known.histories() }); problem != "" {
+		t.Fatalf("the test fails when it is run again, %s: %s", how[memory], problem)
+	}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		if d := difference("first", history.Marshal(all[id]), "again", history.Marshal(again[id])); d != "" {
 			t.Errorf("the history of %s is another one when the test is run again, %s\n%s", id, how[memory], d)

@@ -29,6 +29,7 @@ const module = "github.com/clewflow/clew"
 var floors = []struct{ name, imports string }{
 	{"history", ""},
 	{"internal/coro", ""},
+	{"internal/stage", ""},
 
 	{"commands", "history"},
 	{"query", "history"},
