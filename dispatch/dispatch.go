@@ -123,11 +123,11 @@ func (q *Queue) offer(a Attempt, at, now time.Time) {
 	q.push(w)
 }
 
-// OfferNew is Offer, unless something is known of the activity already: then it was offered, and may have been taken.
+// OfferNew is Offer, unless the attempt is known already: then it was offered, and may have been taken. An earlier one gives way.
 func (q *Queue) OfferNew(a Attempt, at, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.work[a.Key] == nil {
+	if w := q.work[a.Key]; w == nil || w.Number < a.Number {
 		q.offer(a, at, now)
 	}
 }
@@ -174,6 +174,19 @@ func (q *Queue) Settle(k Key, cause error) {
 	defer q.mu.Unlock()
 	if w := q.work[k]; w != nil {
 		q.remove(w, cause)
+	}
+}
+
+// SettleOthers takes all activities of an execution off but some.
+func (q *Queue) SettleOthers(id history.ID, but func(history.Step) bool, cause error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for w := q.of[id]; w != nil; {
+		next := w.sibling
+		if !but(w.Step) {
+			q.remove(w, cause)
+		}
+		w = next
 	}
 }
 
@@ -292,6 +305,14 @@ func (q *Queue) Newest(k Key) history.Serial {
 		return w.Serial
 	}
 	return 0
+}
+
+// Has reports whether an attempt, or a later one of the same activity, is in hand or goes on outside.
+func (q *Queue) Has(k Key, number int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w := q.work[k]
+	return w != nil && w.state != waiting && w.state != ready && w.Number >= number
 }
 
 func (w *work) facts() commands.Attempt {

@@ -154,6 +154,21 @@ func TestOfferNewDisturbsNothing(t *testing.T) {
 	mustTake(t, q, "x", after(time.Second))
 }
 
+// TestALaterAttemptTakesOver what was offered or taken of an earlier one, of which nobody has said how it ended.
+func TestALaterAttemptTakesOver(t *testing.T) {
+	q := New(10)
+	first, second := attempt("x"), attempt("x")
+	first.Number, second.Number = 1, 2
+	q.Offer(first, epoch, epoch)
+	h := mustTake(t, q, "x", epoch)
+	require.True(t, q.Has(h.Key, 1))
+	require.False(t, q.Has(h.Key, 2))
+	q.OfferNew(second, after(time.Second), epoch)
+	require.ErrorIs(t, *h.cause, errTakenOver)
+	mustTake(t, q, "x", after(time.Second))
+	require.True(t, q.Has(h.Key, 2))
+}
+
 func TestSettleEndsTheContextWithItsCause(t *testing.T) {
 	q := New(10)
 	q.Settle(key("nobody", 1), errA)

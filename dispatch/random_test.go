@@ -108,7 +108,7 @@ func compare(t *testing.T, dice *rand.Rand) {
 	var ended []*held
 	for op := range 400 {
 		k := key(fmt.Sprint("w", dice.IntN(3)), history.Step(dice.IntN(5)))
-		a := Attempt{Key: k, Run: "run", Number: op, Policy: &history.Policy{}, Serial: history.Serial(dice.IntN(5)), Scheduled: now, Input: text("input")}
+		a := Attempt{Key: k, Run: "run", Number: 1 + dice.IntN(3), Policy: &history.Policy{}, Serial: history.Serial(dice.IntN(5)), Scheduled: now, Input: text("input")}
 		if dice.IntN(10) == 0 {
 			a.Queue = "not served"
 		}
@@ -118,13 +118,13 @@ func compare(t *testing.T, dice *rand.Rand) {
 		}
 		cause := fmt.Errorf("cause %d", op)
 		known := n.work[k]
-		switch dice.IntN(12) {
+		switch dice.IntN(13) {
 		case 0, 1:
 			q.Offer(a, at, now)
 			n.offer(a, at, now)
 		case 2:
 			q.OfferNew(a, at, now)
-			if known == nil {
+			if known == nil || known.Number < a.Number {
 				n.offer(a, at, now)
 			}
 		case 3, 4, 5:
@@ -185,6 +185,14 @@ func compare(t *testing.T, dice *rand.Rand) {
 			q.Outside(a, now, now)
 			n.remove(k, errTakenOver)
 			n.work[k] = &plain{Attempt: a, state: outside, facts: commands.Attempt{Run: "run", Step: k.Step, Serial: a.Serial, Started: now, Beat: now}}
+		case 12:
+			stays := history.Step(dice.IntN(5))
+			q.SettleOthers(k.ID, func(step history.Step) bool { return step == stays }, cause)
+			for other := range n.work {
+				if other.ID == k.ID && other.Step != stays {
+					n.remove(other, cause)
+				}
+			}
 		case 10:
 			if len(hands) == 0 {
 				break

@@ -72,13 +72,14 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 	if s.Open() && s.Run.Parent.ID != "" && s.Run.Parent.OnClose != history.AbandonChild {
 		r.follow(id)
 	}
+	r.queue.SettleOthers(id, func(step history.Step) bool { return s.Activities[step] != nil }, errSettledElsewhere)
 	for _, step := range sorted(s.Activities) {
 		a := s.Activities[step]
 		switch {
 		case a.Seq > durable: // offered when it is
 		case a.Pending:
 			r.queue.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
-		case r.queue.Newest(x.key(a.Step)) > 0: // in hand here
+		case r.queue.Has(x.key(a.Step), a.Attempt):
 		case !a.Started.IsZero():
 			gone = append(gone, commands.Attempt{Run: s.Run.ID, Step: a.Step, Serial: a.Serial})
 		case a.CancelRequested:

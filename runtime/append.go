@@ -56,9 +56,9 @@ func piece(entries []history.Entry) int {
 }
 
 // appendPiece appends entries. An unknown outcome is asked for again, with the same entries at the same place, until the
-// answer is definite.
+// answer is definite. That the store is unavailable for the repetition says nothing of what was sent before.
 func (w *runner) appendPiece(tail *store.Tail, entries []history.Entry) error {
-	r, delay := w.x.rt, time.Millisecond
+	r, delay, unknown := w.x.rt, time.Millisecond, false
 	for {
 		var err error
 		ctx := context.WithoutCancel(r.ctx) // what is under way is not given up
@@ -70,7 +70,8 @@ func (w *runner) appendPiece(tail *store.Tail, entries []history.Entry) error {
 		if errors.Is(err, store.ErrTooLarge) {
 			return fmt.Errorf("%w: %w", ErrTooLarge, err)
 		}
-		if !errors.Is(err, store.ErrUnknownOutcome) {
+		unknown = unknown || errors.Is(err, store.ErrUnknownOutcome)
+		if !unknown || !errors.Is(err, store.ErrUnknownOutcome) && !errors.Is(err, store.ErrUnavailable) {
 			return err
 		}
 		r.logger.Warn("an append has an unknown outcome and is repeated", "id", w.x.id.Workflow, "error", err)

@@ -71,7 +71,10 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 
 // takeUpOne offers what is to be done for an execution. What it cannot be told now it is told by its stall.
 func (r *Runtime) takeUpOne(ctx context.Context, id history.ID) error {
-	gone, err := see(ctx, r, id, func(m *memory) ([]commands.Attempt, error) { return r.offerAll(id, m), nil })
+	gone, err := see(ctx, r, id, func(m *memory) ([]commands.Attempt, error) {
+		r.results.tellAll(id) // what they wait for may have been recorded without notice
+		return r.offerAll(id, m), nil
+	})
 	if err != nil {
 		r.logger.Error("an execution cannot be read; the others go on", "id", id.Workflow, "error", err)
 		return ctx.Err()

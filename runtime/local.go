@@ -78,7 +78,7 @@ func (x *execution) offerLocals(m *memory) {
 	now := x.rt.now()
 	for _, step := range sorted(m.state.Activities) {
 		a := m.state.Activities[step]
-		if a.Local && a.Started.IsZero() && !a.CancelRequested && x.rt.queue.Newest(x.key(step)) == 0 && x.ready(m, a) && !x.rt.notes.has(x.key(step)) {
+		if a.Local && a.Started.IsZero() && !a.CancelRequested && !x.rt.queue.Has(x.key(step), a.Attempt) && x.ready(m, a) && !x.rt.notes.has(x.key(step)) {
 			x.rt.queue.OfferNew(x.attempt(m.state, a, history.Payload{}), a.RetryAt, now)
 		}
 	}
