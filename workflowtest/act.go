@@ -3,9 +3,12 @@ package workflowtest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/workflow"
 )
@@ -22,29 +25,65 @@ type Act = func(*World)
 // Send sends a signal to the workflow.
 func Send(m workflow.Message) Act {
 	return func(w *World) {
-		if err := w.Runtime.Signal(w.Context, w.ID, m); err != nil {
-			w.fatal("sending signal %s: %v", m.Name, err)
-		}
+		named := w.named("send " + m.Name)
+		w.must("sending signal "+m.Name, func() error { return w.Runtime.Signal(w.Context, w.ID, m, named) })
 	}
 }
 
 // Cancel asks the workflow to end.
 func Cancel(w *World) {
-	if err := w.Runtime.Cancel(w.Context, w.ID); err != nil {
-		w.fatal("cancelling: %v", err)
+	w.must("cancelling", func() error { return w.Runtime.Cancel(w.Context, w.ID) })
+}
+
+// must does something that is not to fail. Where a test explores, the workflow may have ended before.
+func (w *World) must(what string, do func() error) {
+	err := w.insist(do)
+	if err == nil || w.plot != nil && tooLate(err) {
+		return
 	}
+	w.fatal("%s: %v", what, err)
+}
+
+// insist does something until there is a process that can do it. Only where a test explores does a process die meanwhile.
+func (w *World) insist(do func() error) error {
+	for {
+		err := do()
+		if w.plot == nil || !errors.Is(err, runtime.ErrClosed) && !errors.Is(err, runtime.ErrUnavailable) || w.Context.Err() != nil {
+			return err
+		}
+		time.Sleep(time.Second) // the client tries again
+	}
+}
+
+// tooLate reports whether something was refused because of what happened before.
+func tooLate(err error) bool {
+	for _, known := range []error{runtime.ErrNotRunning, runtime.ErrNotFound, runtime.ErrSettled, runtime.ErrStale, errNothingPends} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// named is an id by which a request is known again when it is repeated: only where a test explores is one.
+func (w *World) named(what string) runtime.Option {
+	if w.plot == nil {
+		return runtime.RequestID("")
+	}
+	w.requests++
+	return runtime.RequestID(fmt.Sprintf("%s %d", what, w.requests))
 }
 
 // Complete completes, from outside, the one attempt of an activity that is pending.
 func Complete[In, Out any](a activity.Type[In, Out], out Out) Act {
 	return func(w *World) {
-		token, err := w.token(a.Name())
-		if err == nil {
-			err = runtime.Complete(w.Context, w.Runtime, a, token, out)
-		}
-		if err != nil {
-			w.fatal("completing %s: %v", a.Name(), err)
-		}
+		w.must("completing "+a.Name(), func() error {
+			token, err := w.token(a.Name())
+			if err != nil {
+				return err
+			}
+			return runtime.Complete(w.Context, w.Runtime, a, token, out)
+		})
 	}
 }
 
@@ -54,7 +93,7 @@ func (w *World) token(name string) (string, error) {
 	case 1:
 		return w.cast.token(found[0]), nil
 	case 0:
-		return "", errors.New("no attempt of it is pending")
+		return "", errNothingPends
 	default:
 		var all []string
 		for _, p := range found {
@@ -64,31 +103,64 @@ func (w *World) token(name string) (string, error) {
 	}
 }
 
+var errNothingPends = errors.New("no attempt of it is pending")
+
 // Crash lets the process die where it stands: nothing more of it reaches the log. Another opens the same log and goes on.
 // Attempts in hand are made again, under the same number, hence with the same outcome.
 func Crash(w *World) {
 	w.life.die()
-	w.open()
+	w.life = w.open()
+	w.Runtime = w.life.rt
+}
+
+// Deploy lets another release take over: the process ends where it stands, and one goes on that has these definitions instead of
+// those of the same name and version. What was there and has no successor stays. Every history of the test, also the part
+// that the code before has written, must fit the code that was deployed last.
+func Deploy(definitions ...workflow.Definition) Act {
+	return func(w *World) {
+		w.deployed = slices.Concat(definitions, w.deployed)
+		Crash(w)
+	}
 }
 
 // Query asks the workflow about its state.
-func Query[Out any](w *World, q workflow.Query[Out]) Out {
-	out, err := runtime.Query(w.Context, w.Runtime, w.ID, q)
-	if err != nil {
-		name, _, _ := q.Asked()
-		w.fatal("query %s: %v", name, err)
-	}
+func Query[Out any](w *World, q workflow.Query[Out]) (out Out) {
+	name, _, _ := q.Asked()
+	w.must("query "+name, func() (err error) {
+		out, err = runtime.Query(w.Context, w.Runtime, w.ID, q)
+		return err
+	})
 	return out
+}
+
+// Find looks for runs, as an operator would, of this test's workflows.
+func Find(w *World, q query.Query) (rows []query.Row) {
+	w.must("looking for runs", func() error {
+		rows = nil
+		for row, err := range w.Runtime.Find(w.Context, q) {
+			if err != nil {
+				return err
+			}
+			rows = append(rows, row)
+		}
+		return nil
+	})
+	return rows
 }
 
 // Update asks the workflow for something; then gets the answer when it comes, on a goroutine of its own, and may be nil. What the
 // workflow refuses at once fails the test unless then is there to be told.
 func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error)) Act {
 	return func(w *World) {
-		h, err := runtime.BeginUpdate(w.Context, w.Runtime, w.ID, u, in)
+		named := w.named("update " + u.Name())
+		var h runtime.UpdateHandle[Out]
+		err := w.insist(func() (err error) {
+			h, err = runtime.BeginUpdate(w.Context, w.Runtime, w.ID, u, in, named)
+			return err
+		})
 		switch {
 		case err != nil && then == nil:
-			w.fatal("update %s: %v", u.Name(), err)
+			w.must("update "+u.Name(), func() error { return err })
 		case err != nil:
 			var none Out
 			then(none, err)
@@ -100,7 +172,5 @@ func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error
 
 // Terminate ends the workflow at once.
 func Terminate(w *World) {
-	if err := w.Runtime.Terminate(w.Context, w.ID); err != nil {
-		w.fatal("terminating: %v", err)
-	}
+	w.must("terminating", func() error { return w.Runtime.Terminate(w.Context, w.ID) })
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // attemptAt is the place of an attempt that is about to begin.
-func attemptAt(execution, run string, step uint64, number int) stage.Place {
-	return stage.Place{Rank: begins, Execution: execution, Run: run, Step: step, Number: number}
+func attemptAt(execution, run string, step uint64, number int, name string) stage.Place {
+	return stage.Place{Rank: begins, Execution: execution, Run: run, Step: step, Number: number, What: name}
 }
 
 // recording is what attempts did, each time they were made.
@@ -45,6 +45,7 @@ type cast struct {
 
 	mu       sync.Mutex
 	making   map[*attempt]bool
+	effects  []effect
 	tokens   map[stage.Place]string
 	recorded recording
 }
@@ -52,8 +53,9 @@ type cast struct {
 // attempt is an attempt that is being made.
 type attempt struct {
 	place stage.Place
-	name  string
+	life  *life
 	input history.Payload
+	key   string        // of idempotency
 	limit time.Duration // of silence
 }
 
@@ -67,11 +69,13 @@ func (c *cast) init(w *World, back recording) {
 }
 
 // around makes a handler one of the cast.
-func (c *cast) around(body activity.Handler) activity.Handler {
+func (l *life) around(body activity.Handler) activity.Handler {
+	c := &l.world.cast
 	return func(ctx context.Context, input history.Payload) (history.Payload, error) {
 		info := activity.Info(ctx)
 		a := &attempt{
-			place: attemptAt(info.Execution, info.Run, info.Step, info.Number), name: info.Activity, input: input, limit: c.world.known.silence(info),
+			place: attemptAt(info.Execution, info.Run, info.Step, info.Number, info.Activity), life: l, input: input,
+			key: info.IdempotencyKey, limit: c.world.known.silence(info),
 		}
 		m, n := c.enter(ctx, a)
 		defer c.leave(a)
@@ -83,7 +87,7 @@ func (c *cast) around(body activity.Handler) activity.Handler {
 		case back != nil:
 			back.play(ctx, m)
 		default:
-			m.make(context.WithValue(ctx, attemptKey{}, a), body, input)
+			a.make(context.WithValue(ctx, attemptKey{}, a), m, body)
 		}
 		m.took, m.cut = time.Since(m.begun), ctx.Err() != nil
 		end := a.place
@@ -126,7 +130,7 @@ func (c *cast) left() string {
 	defer c.mu.Unlock()
 	var all []string
 	for _, a := range slices.SortedFunc(maps.Keys(c.making), func(a, b *attempt) int { return a.place.Compare(b.place) }) {
-		all = append(all, fmt.Sprintf("%s (step %d, attempt %d)", a.name, a.place.Step, a.place.Number))
+		all = append(all, fmt.Sprintf("%s (step %d, attempt %d)", a.place.What, a.place.Step, a.place.Number))
 	}
 	return strings.Join(all, ", ")
 }

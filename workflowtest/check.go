@@ -3,6 +3,8 @@ package workflowtest
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/clewflow/clew/history"
@@ -10,8 +12,19 @@ import (
 	"github.com/clewflow/clew/workflow"
 )
 
-// check checks a history: that its hashes are whole and that it replays from each entry on.
-func (p *play) check(entries []history.Entry) error {
+// check checks histories: that their hashes are whole and that they replay from each entry on. It says what is wrong. No more than
+// some entries of a history are told to the code.
+func (p *play) check(all map[string][]history.Entry, observations int) string {
+	var wrong strings.Builder
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if err := p.checkOne(all[id], observations); err != nil {
+			fmt.Fprintf(&wrong, "%s: %v\n%s\n", id, err, table(all[id]))
+		}
+	}
+	return strings.TrimSuffix(wrong.String(), "\n")
+}
+
+func (p *play) checkOne(entries []history.Entry, observations int) error {
 	var chain history.Chain
 	for _, e := range entries {
 		if err := chain.Check(e); err != nil {
@@ -20,7 +33,7 @@ func (p *play) check(entries []history.Entry) error {
 	}
 	for rest := entries; len(rest) > 0; {
 		run := replay.FirstRun(rest)
-		if err := p.checkRun(entries, run); err != nil {
+		if err := p.checkRun(entries, run, observations); err != nil {
 			return err
 		}
 		rest = rest[len(run):]
@@ -32,13 +45,13 @@ func (p *play) check(entries []history.Entry) error {
 const observations = 40_000
 
 // checkRun replays a run, and remembers it at each entry to go on from there. Of a long one it takes samples.
-func (p *play) checkRun(entries, run []history.Entry) error {
+func (p *play) checkRun(entries, run []history.Entry, observations int) error {
 	config, err := replay.ConfigOf(replay.Config{Level: replay.Strict}, entries, run)
 	if err != nil {
 		return err
 	}
 	started := run[0].Event.(*history.Started)
-	if config.Code = p.code(started.Type, started.Version); config.Code == nil {
+	if config.Code = codeIn(p.code(p.last), started.Type, started.Version); config.Code == nil {
 		if p.isStub(started.Type) {
 			return nil // it is none of the author's
 		}
@@ -70,9 +83,9 @@ func resume(config replay.Config, run []history.Entry, n int) error {
 	return err
 }
 
-// code finds the code of a workflow.
-func (p *play) code(name string, version int) workflow.Code {
-	for _, d := range append([]workflow.Definition{p.workflow}, p.definitions...) {
+// codeIn finds the code of a workflow.
+func codeIn(definitions []workflow.Definition, name string, version int) workflow.Code {
+	for _, d := range definitions {
 		if b, ok := workflow.BodyOf(d); ok && b.Name == name && b.Settings.Version == version && b.Code != nil {
 			return b.Code
 		}

@@ -2,6 +2,7 @@ package workflowtest
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -24,21 +25,23 @@ type life struct {
 	ran   chan struct{} // closed when Run has returned
 }
 
-// open begins a life.
-func (w *World) open() {
+// open begins a life, and returns when it has taken up what was open.
+func (w *World) open() *life {
 	l := &life{world: w, ran: make(chan struct{})}
 	l.ctx, l.end = context.WithCancel(w.Context)
 	l.log = &handle{w.disk.Open(), l}
 	rt, err := runtime.Open(w.Context, runtime.Config{
 		Store: "memory:", Log: l.log, Namespace: namespace, Memory: w.memory, Drain: 1, Replay: replay.Strict, Build: "test",
-		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault, Errands: l.errand, Local: w.cast.around,
+		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault, Errands: l.errand, Local: l.around,
 		Logger: slog.New(slog.NewTextHandler(logWriter{l}, &slog.HandlerOptions{ReplaceAttr: timeless})),
-	}, w.definitions()...)
+	}, l.definitions()...)
 	if err != nil {
 		w.fatal("%v", err)
 	}
 	l.rt = rt
-	w.life, w.Runtime = l, rt
+	w.mu.Lock()
+	w.newest = l
+	w.mu.Unlock()
 	go func() {
 		defer close(l.ran)
 		if err := rt.Run(l.ctx); err != nil && !l.log.isClosed() {
@@ -49,6 +52,7 @@ func (w *World) open() {
 	case <-rt.Ready():
 	case <-l.ctx.Done(): // it died before
 	}
+	return l
 }
 
 // errand takes note of what one execution wants of another. It is run when it is its turn.
@@ -61,39 +65,49 @@ func (l *life) errand(e runtime.Errand) {
 	}()
 }
 
-// definitions are what the runtime is opened with: each activity goes by way of the cast.
-func (w *World) definitions() []workflow.Definition {
+// definitions are what the runtime is opened with: stubs, then what was deployed, then what the test began with; of two that are
+// the same by name and version the first. Each activity goes by way of the cast.
+func (l *life) definitions() []workflow.Definition {
+	w := l.world
 	var all []workflow.Definition
-	own, _ := workflow.BodyOf(w.play.workflow)
-	if own.Code != nil {
-		all = append(all, w.play.workflow)
-	}
-	activities := map[string]bool{}
-	add := func(d workflow.Definition) {
-		b, ok := activity.Around(d, w.cast.around)
-		if !ok {
-			all = append(all, d)
-			return
-		}
-		activities[d.Definition()] = true
-		all = append(all, b)
-	}
 	for _, s := range w.play.stubs {
-		for _, d := range s.bindings(w) {
-			add(d)
+		all = append(all, s.bindings(w)...)
+	}
+	activities, seen := map[string]bool{}, map[string]bool{}
+	for _, d := range w.play.code(w.deployed) {
+		if b, ok := workflow.BodyOf(d); !ok || !w.play.isStub(b.Name) {
+			all = append(all, d)
 		}
 	}
-	stubs := maps.Clone(activities)
-	for _, d := range w.play.definitions {
-		b, isWorkflow := workflow.BodyOf(d)
-		same := isWorkflow && b.Name == own.Name && b.Settings.Version == own.Settings.Version && own.Code != nil
-		if same || isWorkflow && w.play.isStub(b.Name) || !isWorkflow && stubs[d.Definition()] {
+	unique := all[:0]
+	for _, d := range all {
+		name, bound := naming(d)
+		if bound && seen[name] {
 			continue
 		}
-		add(d)
+		seen[name] = seen[name] || bound
+		if b, ok := activity.Around(d, l.around); ok {
+			activities[d.Definition()] = true
+			d = b
+		}
+		unique = append(unique, d)
 	}
-	w.known.expect(activities, all)
-	return all
+	w.known.expect(activities, unique)
+	return unique
+}
+
+// naming tells definitions apart; bound is false for those without a body.
+func naming(d workflow.Definition) (name string, bound bool) {
+	if b, ok := workflow.BodyOf(d); ok {
+		return fmt.Sprintf("workflow %s %d", b.Name, b.Settings.Version), b.Code != nil
+	}
+	b, ok := activity.BodyOf(d)
+	return "activity " + d.Definition(), ok && b.Handler != nil
+}
+
+// code is what runs where something was deployed: that comes first.
+func (p *play) code(deployed []workflow.Definition) []workflow.Definition {
+	return slices.Concat(deployed, []workflow.Definition{p.workflow}, p.definitions)
 }
 
 // expect takes note of what is here.
@@ -148,10 +162,10 @@ const patience = time.Hour
 // end ends the life that is left, and waits until nothing runs.
 func (w *World) end() {
 	w.T.Helper()
-	if w.life == nil {
+	if w.newest == nil {
 		return
 	}
-	w.life.die()
+	w.newest.die()
 	w.dying.Wait()
 	for passed := time.Duration(0); w.cast.left() != "" && passed < longest; passed += patience {
 		if passed == patience {

@@ -247,10 +247,55 @@ func (c *chronicle) pending(name string) []stage.Place {
 	for id, k := range c.executions {
 		for _, a := range k.state.Activities {
 			if a.Name == name && a.Pending {
-				found = append(found, attemptAt(id.Workflow, k.state.Run.ID, uint64(a.Step), a.Attempt))
+				found = append(found, attemptAt(id.Workflow, k.state.Run.ID, uint64(a.Step), a.Attempt, a.Name))
 			}
 		}
 	}
 	slices.SortFunc(found, stage.Place.Compare)
 	return found
+}
+
+// number is that of the run that a place is in; 0 if the place names none.
+func (c *chronicle) number(p stage.Place) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.Run == "" {
+		return 0
+	}
+	k := c.executions[history.ID{Namespace: namespace, Workflow: p.Execution}]
+	if k == nil {
+		return 0
+	}
+	if k.state.Run.ID == p.Run {
+		return k.state.Run.Number
+	}
+	for _, e := range k.entries {
+		if s, ok := e.Event.(*history.Started); ok && s.Run == p.Run {
+			return s.Number
+		}
+	}
+	return 0
+}
+
+// moments are how long it takes from now until something is due in the execution of an attempt, its own limits included, in order.
+func (c *chronicle) moments(p stage.Place, now time.Time) (all []time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.executions[history.ID{Namespace: namespace, Workflow: p.Execution}]
+	if k == nil {
+		return nil
+	}
+	for _, r := range k.state.Waiting() {
+		if d := r.Until.Sub(now); !r.Until.IsZero() && d > 0 {
+			all = append(all, d)
+		}
+	}
+	if a := k.state.Activities[history.Step(p.Step)]; a != nil {
+		for _, d := range []time.Duration{a.Policy.StartToClose, a.Policy.Heartbeat} {
+			if d > 0 {
+				all = append(all, d)
+			}
+		}
+	}
+	return all
 }

@@ -15,7 +15,8 @@ import (
 
 // stub is a Stubbed of any type.
 type stub interface {
-	begin()
+	begin(lenient bool)
+	copy() stub
 	bindings(*World) []workflow.Definition
 	unused() string
 	child() string // the workflow that it stands for; empty: an activity
@@ -35,6 +36,7 @@ type Stubbed[In, Out any] struct {
 	scripts []*script[In, Out]
 	before  []act                             // the next outcome
 	made    map[stage.Place]*outcome[In, Out] // of attempts
+	lenient bool                              // the last outcome is repeated
 	inputs  []In                              // of attempts, in the order in which they were begun first
 }
 
@@ -151,13 +153,24 @@ func (s *Stubbed[In, Out]) then(end func(context.Context, In) (Out, error)) *Stu
 	return s
 }
 
-func (s *Stubbed[In, Out]) begin() {
+// begin begins with the first outcomes again. A lenient stub repeats the last outcome.
+func (s *Stubbed[In, Out]) begin(lenient bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.lenient = lenient
 	s.made, s.inputs = map[stage.Place]*outcome[In, Out]{}, nil
 	for _, script := range s.scripts {
 		script.used = 0
 	}
+}
+
+// copy makes a stub that says the same, and has been asked for nothing.
+func (s *Stubbed[In, Out]) copy() stub {
+	c := &Stubbed[In, Out]{activity: s.activity, workflow: s.workflow, before: s.before}
+	for _, one := range s.scripts {
+		c.scripts = append(c.scripts, &script[In, Out]{when: one.when, outcomes: one.outcomes, further: one.further})
+	}
+	return c
 }
 
 func (s *Stubbed[In, Out]) bindings(w *World) []workflow.Definition {
@@ -224,8 +237,8 @@ func (s *Stubbed[In, Out]) outcome(p stage.Place, in In) (o *outcome[In, Out], n
 	}
 	if script.used < len(script.outcomes) {
 		o = script.outcomes[script.used]
-	} else {
-		o = script.further
+	} else if o = script.further; o == nil && s.lenient && len(script.outcomes) > 0 {
+		o = script.outcomes[len(script.outcomes)-1]
 	}
 	script.used++
 	s.made[p] = o

@@ -53,12 +53,26 @@ type settings struct {
 	definitions []workflow.Definition
 	stubs       []stub
 	script      []cue
+	exploration exploration
+}
+
+func settingsOf(options []Option) *settings {
+	s := &settings{id: "test"}
+	for _, o := range options {
+		o.apply(s)
+	}
+	for i := range s.script {
+		s.script[i].number = i + 1
+	}
+	return s
 }
 
 // cue is an act and when it is performed.
 type cue struct {
-	at  time.Duration
-	act Act
+	at     time.Duration
+	act    Act
+	number int  // in the order in which acts are written down, from 1
+	first  bool // before what waits at the same moment
 }
 
 // Use has definitions run for real: activities, bindings, other workflows. What is stubbed stays stubbed.
@@ -83,7 +97,7 @@ func Start(options ...workflow.Option) Option {
 func At(d time.Duration, acts ...Act) Option {
 	return option(func(s *settings) {
 		for _, act := range acts {
-			s.script = append(s.script, cue{d, act})
+			s.script = append(s.script, cue{at: d, act: act})
 		}
 	})
 }
@@ -93,10 +107,22 @@ type Ran[Out any] struct {
 	Elapsed time.Duration   // on the virtual clock, from the start to the end
 	Entries []history.Entry // its history
 
-	t   *testing.T
+	performance
 	out Out
 	err error
 }
+
+// performance is what is known of a play that was performed, whatever the workflow returns.
+type performance struct {
+	t         *testing.T
+	all       map[string][]history.Entry // all histories, by workflow id
+	effects   []effect
+	made      recording
+	elapsed   time.Duration
+	completed bool
+}
+
+func (p *performance) performed() *performance { return p }
 
 // Result is what the workflow returned. The error is a *[workflow.Error].
 func (r *Ran[Out]) Result() (Out, error) { return r.out, r.err }
@@ -106,41 +132,18 @@ func (r *Ran[Out]) Result() (Out, error) { return r.out, r.err }
 // which then ends. Run must not be called inside another bubble of testing/synctest.
 func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...Option) *Ran[Out] {
 	t.Helper()
-	s := &settings{id: "test"}
-	for _, o := range options {
-		o.apply(s)
-	}
-	slices.SortStableFunc(s.script, func(a, b cue) int { return int(a.at - b.at) })
-	p := &play{
-		settings: s, workflow: w,
-		start: func(ctx context.Context, rt *runtime.Runtime) error {
-			_, err := runtime.Start(ctx, rt, s.id, w, in, s.start...)
-			return err
-		},
-	}
-	ran := &Ran[Out]{t: t}
-	for _, stub := range s.stubs {
-		stub.begin()
-	}
-	var all, again map[string][]history.Entry
-	var made recording
-	problem := p.perform(t, staging{}, func(w *World) {
-		ran.out, ran.err = runtime.Result[In, Out](w.Context, w.Runtime, s.id, p.workflow.(workflow.Type[In, Out]))
-		ran.Entries, ran.Elapsed = w.known.entries(w.id()), w.known.elapsed(w.id())
-		all, made = w.known.histories(), w.cast.recorded
-	})
+	p := playOf(w, in, settingsOf(options))
+	ran, problem := perform[In, Out](t, p, staging{})
 	if problem != "" {
 		t.Fatal(problem)
 	}
-	for _, stub := range s.stubs {
+	for _, stub := range p.stubs {
 		if left := stub.unused(); left != "" {
 			t.Errorf("%s\n%s", left, table(ran.Entries))
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		if err := p.check(all[id]); err != nil {
-			t.Errorf("%s: %v\n%s", id, err, table(all[id]))
-		}
+	if wrong := p.check(ran.all, observations); wrong != "" {
+		t.Error(wrong)
 	}
 	if t.Failed() {
 		return ran // a second time would say the same
@@ -149,16 +152,46 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	if len(ran.Entries) > forgetful {
 		memory = 0
 	}
-	if problem := p.perform(t, staging{memory: memory, back: made}, func(w *World) { again = w.known.histories() }); problem != "" {
+	again, problem := perform[In, Out](t, p, staging{memory: memory, back: ran.made})
+	if problem != "" {
 		t.Fatalf("the test fails when it is run again, %s: %s", how[memory], problem)
 	}
-	for _, id := range slices.Sorted(maps.Keys(all)) {
-		if d := difference("first", history.Marshal(all[id]), "again", history.Marshal(again[id])); d != "" {
+	for _, id := range slices.Sorted(maps.Keys(ran.all)) {
+		if d := difference("first", history.Marshal(ran.all[id]), "again", history.Marshal(again.all[id])); d != "" {
 			t.Errorf("the history of %s is another one when the test is run again, %s\n%s", id, how[memory], d)
 		}
 	}
 	return ran
 }
+
+// perform performs a play, and returns what came of it and why it could not be performed to its end; empty: it was.
+func perform[In, Out any](t *testing.T, p *play, s staging) (ran *Ran[Out], problem string) {
+	t.Helper()
+	if s.back == nil {
+		for _, stub := range p.stubs {
+			stub.begin(s.plot != nil)
+		}
+	}
+	ran = &Ran[Out]{performance: performance{t: t}}
+	result := func(w *World) {
+		_ = w.insist(func() error {
+			ran.out, ran.err = runtime.Result[In, Out](w.Context, w.Runtime, p.id, p.workflow.(workflow.Type[In, Out]))
+			return ran.err
+		})
+	}
+	problem = p.perform(t, s, result, func(w *World) {
+		if w.known.over(w.id()) {
+			ran.Elapsed = w.known.elapsed(w.id())
+			ran.elapsed, ran.completed = ran.Elapsed, ran.err == nil
+		}
+		ran.Entries, ran.all = w.known.entries(w.id()), w.known.histories()
+		ran.effects, ran.made = w.cast.effects, w.cast.recorded
+	})
+	return ran, problem
+}
+
+// forget is [runtime.Forget].
+const forget = runtime.Forget
 
 // forgetful is the length of a history beyond which an execution is not forgotten after each step, because remembering it
 // each time would take long.
@@ -172,7 +205,19 @@ var how = map[int]string{
 type play struct {
 	*settings
 	workflow workflow.Definition
-	start    func(context.Context, *runtime.Runtime) error
+	last     []workflow.Definition // what was deployed when it was performed last
+	start    func(context.Context, *runtime.Runtime, runtime.Option) error
+}
+
+func playOf[In, Out any](w workflow.Type[In, Out], in In, s *settings) *play {
+	slices.SortStableFunc(s.script, func(a, b cue) int { return int(a.at - b.at) })
+	return &play{
+		settings: s, workflow: w,
+		start: func(ctx context.Context, rt *runtime.Runtime, named runtime.Option) error {
+			_, err := runtime.Start(ctx, rt, s.id, w, in, append(slices.Clone(s.start), named)...)
+			return err
+		},
+	}
 }
 
 func (p *play) String() string { return fmt.Sprintf("workflow %s (%s)", p.id, p.workflow.Definition()) }

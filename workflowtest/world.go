@@ -19,6 +19,7 @@ import (
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/store/memory"
 	"github.com/clewflow/clew/vault"
+	"github.com/clewflow/clew/workflow"
 )
 
 // World is where a workflow is tested. Acts get it.
@@ -41,9 +42,14 @@ type World struct {
 	began  time.Time
 	life   *life
 	dying  sync.WaitGroup // lives that have ended
-	acting chan struct{}  // closed when the act that is under way has ended; nil: none is
+
+	deployed []workflow.Definition // what comes before the definitions of the test
+	requests int                   // that have ids
 
 	mu      sync.Mutex
+	acts    int    // that are under way
+	newest  *life  // that was begun
+	next    *life  // that has begun and is to be entered
 	problem string // why the test cannot go on
 	log     bytes.Buffer
 }
@@ -55,6 +61,7 @@ const (
 	ends
 	begins
 	errands
+	deaths // of processes, by their attempts
 )
 
 // fate is what becomes of those who wait at the stage. The zero fate is to go on as they are.
@@ -66,15 +73,16 @@ type fate struct {
 
 // Nobody's test takes longer, or writes more.
 const (
-	longest = commands.MaxDuration
-	most    = 100_000
+	longest   = commands.MaxDuration
+	most      = 100_000
+	mostMoves = 20_000
 )
 
 const namespace = "test"
 
-// perform performs the play once, as a setting says, and then calls end if all went well, all on the virtual clock. It returns
-// why it could not be performed.
-func (p *play) perform(t *testing.T, s staging, end func(*World)) (problem string) {
+// perform performs the play once, as a staging says, all on the virtual clock. The last act asks for the result; end is shown what came
+// of it, also if it did not come to that. It returns why it did not.
+func (p *play) perform(t *testing.T, s staging, result, end Act) (problem string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
@@ -91,11 +99,10 @@ func (p *play) perform(t *testing.T, s staging, end func(*World)) (problem strin
 		}
 		w.cast.init(w, s.back)
 		defer w.end()
-		w.run()
-		if w.problem == "" {
-			end(w)
-		}
+		w.run(result)
+		end(w)
 		problem = w.report()
+		p.last = w.deployed
 	})
 	return problem
 }
@@ -107,33 +114,40 @@ type staging struct {
 	plot   *plot     // what is to go otherwise
 }
 
-// run lets things happen until the workflow has ended and all acts are performed. Only when everything rests does it look, and
+// run lets things happen until the workflow has ended and all acts are performed, the last of which asks for the result. Only when everything rests does it look, and
 // then it moves one thing.
-func (w *World) run() {
-	w.begin(func() {
-		w.open()
-		if err := w.play.start(w.Context, w.Runtime); err != nil {
-			w.fail("starting: %v", err)
-		}
-	})
-	for script := w.play.script; ; {
+func (w *World) run(result Act) {
+	w.begin(w.start)
+	asked := false // for the result
+	moves := 0
+	for script := w.plot.script(w.play.script); ; {
 		synctest.Wait()
+		w.enter()
 		w.look()
+		if moves++; moves > mostMoves {
+			w.fail("%s does not end: it has come to rest %d times", w.play, moves)
+		}
 		passed := time.Since(w.began)
-		switch next := w.next(); {
+		waiting := w.stage.Waiting()
+		due := len(script) > 0 && script[0].at <= passed && !w.busy()
+		switch {
 		case w.stopped():
 			return
-		case next >= 0:
-			w.let(next)
+		case len(waiting) > 0 && !(due && script[0].first):
+			w.let(waiting[w.plot.next(w, waiting)])
 			continue
-		case w.busy():
-		case len(script) > 0 && script[0].at <= passed:
+		case due:
 			act := script[0].act
 			script = script[1:]
 			w.begin(func() { act(w) })
 			continue
-		case len(script) == 0 && w.known.over(w.id()):
+		case w.busy():
+		case asked:
 			return
+		case len(script) == 0 && w.known.over(w.id()):
+			asked = true
+			w.begin(func() { result(w) })
+			continue
 		case len(script) == 0 && w.hangs():
 			w.fail("%s waits for what never comes:\n%s", w.play, w.waiting())
 			return
@@ -142,17 +156,31 @@ func (w *World) run() {
 	}
 }
 
+// start is the first act.
+func (w *World) start() {
+	w.life = w.open()
+	w.Runtime = w.life.rt
+	named := w.named("start")
+	err := w.insist(func() error { return w.play.start(w.Context, w.Runtime, named) })
+	if err != nil {
+		w.fail("starting: %v", err)
+	}
+}
+
 // begin begins an act, on a goroutine of its own because what it does waits at the stage.
 func (w *World) begin(act func()) {
-	done := make(chan struct{})
-	w.acting = done
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acts++
 	go func() {
 		whole := false
 		defer func() {
 			if !whole { // it called FailNow
-				w.fail("")
+				w.fail(stoppedByItself)
 			}
-			close(done)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.acts--
 			w.stage.Tell()
 		}()
 		act()
@@ -162,31 +190,42 @@ func (w *World) begin(act func()) {
 
 // busy reports whether an act is under way.
 func (w *World) busy() bool {
-	select {
-	case <-w.acting:
-		return false
-	default:
-		return true
-	}
-}
-
-// next is the place at the stage of who is to go on next; negative: nobody waits.
-func (w *World) next() int {
-	waiting := w.stage.Waiting()
-	if len(waiting) == 0 {
-		return -1
-	}
-	return w.plot.next(waiting)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.acts > 0
 }
 
 // let lets one of those who wait at the stage go on.
-func (w *World) let(i int) {
-	place := w.stage.Waiting()[i]
-	fate, then := w.plot.fate(w, place)
-	w.stage.Let(i, fate)
+func (w *World) let(p stage.Place) {
+	fate, then := w.plot.fate(w, p)
+	w.stage.Let(p, fate)
 	if then != nil {
 		synctest.Wait()
 		then()
+	}
+}
+
+// crash lets the process die where it stands. Another begins after a while.
+func (w *World) crash(after time.Duration) {
+	w.mu.Lock()
+	newest := w.newest
+	w.mu.Unlock()
+	newest.die()
+	w.begin(func() {
+		time.Sleep(after)
+		l := w.open()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.next = l
+	})
+}
+
+// enter makes the life that has begun the one that acts see.
+func (w *World) enter() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.next != nil {
+		w.life, w.Runtime, w.next = w.next, w.next.rt, nil
 	}
 }
 
@@ -239,15 +278,12 @@ func (w *World) waiting() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// fail says why the test cannot go on. The first reason counts; an empty one is that the test says so itself.
+// fail says why the test cannot go on. The first reason counts.
 func (w *World) fail(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.problem == "" {
 		w.problem = fmt.Sprintf(format, args...)
-	}
-	if w.problem == "" {
-		w.problem = stoppedByItself
 	}
 	w.stage.Tell()
 }
@@ -277,8 +313,12 @@ func (w *World) report() string {
 	if entries := w.known.entries(w.id()); len(entries) > 0 {
 		text += "\n" + table(entries)
 	}
-	if w.log.Len() > 0 {
-		text += "\nlogged:\n" + w.log.String()
+	if logged := w.log.String(); logged != "" {
+		const enough = 8 << 10
+		if len(logged) > enough {
+			logged = logged[:enough/2] + "\n…\n" + logged[len(logged)-enough/2:]
+		}
+		text += "\nlogged:\n" + logged
 	}
 	return text
 }

@@ -99,10 +99,11 @@ func (s *Stage[W]) Waiting() []Place {
 	return places
 }
 
-// Let lets the i-th of those who wait go on, with a word.
-func (s *Stage[W]) Let(i int, word W) {
+// Let lets who waits at a place go on, with a word; of several the first that came. Nobody else must do so at the same time.
+func (s *Stage[W]) Let(p Place, word W) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.waiting, func(w waiter[W]) bool { return w.place == p })
 	s.waiting[i].word <- word
 	s.waiting = slices.Delete(s.waiting, i, i+1)
 }

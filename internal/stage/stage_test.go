@@ -24,13 +24,13 @@ func TestGoroutinesGoOnInTheOrderOfTheDirector(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, []stage.Place{{Step: 2}, {Step: 10}, {Step: 30}}, s.Waiting())
-		for i, word := range map[int]string{1: "ten"} {
-			s.Let(i, word)
+		for _, p := range []struct {
+			step uint64
+			word string
+		}{{10, "ten"}, {2, "two"}, {30, "thirty"}} {
+			s.Let(stage.Place{Step: p.step}, p.word)
+			synctest.Wait()
 		}
-		synctest.Wait()
-		s.Let(0, "two")
-		synctest.Wait()
-		s.Let(0, "thirty")
 		synctest.Wait()
 		assert.Equal(t, []string{"ten", "two", "thirty"}, said)
 		assert.Empty(t, s.Waiting())
