@@ -9,6 +9,7 @@ package dispatch
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -175,6 +176,17 @@ func (q *Queue) Settle(k Key, cause error) {
 	if w := q.work[k]; w != nil {
 		q.remove(w, cause)
 	}
+}
+
+// Steps are those of an execution that something is known of, in order.
+func (q *Queue) Steps(id history.ID) (steps []history.Step) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for w := q.of[id]; w != nil; w = w.sibling {
+		steps = append(steps, w.Step)
+	}
+	slices.Sort(steps)
+	return steps
 }
 
 // SettleOthers takes all activities of an execution off but some.

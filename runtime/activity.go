@@ -116,6 +116,7 @@ func (a *attempts) feed(ctx context.Context) {
 		if base == nil {
 			base, cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 		}
+		a.r.pace(ctx, "hand out", history.ID{})
 		h, next := q.Take(a.r.now(), cancel)
 		if h == nil {
 			a.await(ctx, next)
@@ -154,6 +155,7 @@ func (a *attempts) await(ctx context.Context, next time.Time) {
 func (a *attempts) limit(ctx context.Context) {
 	q, slots := a.r.queue, make(chan struct{}, wakesAtOnce)
 	for ctx.Err() == nil {
+		a.r.pace(ctx, "limit", history.ID{})
 		ids, next := q.Overdue(a.r.now())
 		for _, id := range ids {
 			a.r.wakeOne(ctx, id, slots)

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -223,8 +224,8 @@ func (w *runner) handle(m *memory, calls []*call) int {
 			continue
 		}
 		if err != nil {
-			if w.x.rt.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-				err = ErrClosed
+			if w.x.rt.ctx.Err() != nil && errors.Is(err, context.Canceled) || errors.Is(err, store.ErrClosed) {
+				err = fmt.Errorf("%w: %w", ErrClosed, err)
 			}
 			w.forget(m)
 			w.x.rt.tryAgain(w.x.id, err)

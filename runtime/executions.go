@@ -203,6 +203,14 @@ func (s *executions) end() {
 	}
 }
 
+// worked reports whether somebody works on an execution.
+func (s *executions) worked(id history.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, active := s.active[s.all[id]]
+	return active
+}
+
 // working lists those that somebody works on.
 func (s *executions) working() []*execution {
 	s.mu.Lock()

@@ -39,6 +39,7 @@ func (r *Runtime) hydrate(ctx context.Context) error {
 
 func (r *Runtime) lose(ctx context.Context, id history.ID, attempts []commands.Attempt) error {
 	for _, a := range attempts {
+		r.pace(ctx, "lose", id)
 		_, err := r.do(ctx, id, &call{command: commands.LoseAttempt{Attempt: a}, by: history.Clock})
 		if err != nil && !refused(err) {
 			return err
@@ -71,6 +72,7 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 
 // takeUpOne offers what is to be done for an execution. What it cannot be told now it is told by its stall.
 func (r *Runtime) takeUpOne(ctx context.Context, id history.ID) error {
+	r.pace(ctx, "take up", id)
 	gone, err := see(ctx, r, id, func(m *memory) ([]commands.Attempt, error) {
 		r.results.tellAll(id) // what they wait for may have been recorded without notice
 		return r.offerAll(id, m), nil

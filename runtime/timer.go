@@ -15,6 +15,7 @@ const wakesAtOnce = 1024
 func (r *Runtime) wake(ctx context.Context) {
 	slots := make(chan struct{}, wakesAtOnce)
 	for ctx.Err() == nil {
+		r.pace(ctx, "wake", history.ID{})
 		ids, next := r.wakes.Due(r.now(), wakesAtOnce)
 		for _, id := range ids {
 			r.wakeOne(ctx, id, slots)

@@ -99,6 +99,17 @@ func (a *Agenda[K]) Due(now time.Time, most int) (keys []K, next time.Time) {
 // Earlier receives when the first moment on the agenda may have become an earlier one.
 func (a *Agenda[K]) Earlier() <-chan struct{} { return a.earlier }
 
+// Of is the moment that k is down for; ok is false if it is not.
+func (a *Agenda[K]) Of(k K) (due time.Time, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i, ok := a.place[k]
+	if !ok {
+		return due, false
+	}
+	return a.heap[i].due, true
+}
+
 // Len is the number of keys on the agenda.
 func (a *Agenda[K]) Len() int {
 	a.mu.Lock()

@@ -54,6 +54,7 @@ var floors = []struct{ name, imports string }{
 	{"system", "*"},
 	{"server", "*"},
 	{"examples/*", "*"},
+	{"internal/sim", "*"},
 	{"internal/bench", "*"},
 	{"cmd/clew", "*"},
 	{"internal/*", "*"},

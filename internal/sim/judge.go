@@ -1,0 +1,432 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store"
+)
+
+// Sometimes is what must happen now and then in a campaign; a campaign in which one never did has not tried it.
+var Sometimes = []string{
+	"a completion from outside is refused",
+	"a request is answered after it was repeated",
+	"a run continues as new",
+	"a signal is carried into the next run",
+	"an append arrives late and is stored",
+	"an attempt goes on at a checkpoint",
+	"an attempt is lost",
+	"an outcome comes late",
+	"an update is carried into the next run",
+	"conflict at the end of a run",
+	"conflict while a run continues",
+	"death while recovering",
+	"several inputs in one append",
+	"somebody stalls",
+	"somebody goes on after a stall",
+	"unknown outcome at the end of a run",
+	"unknown outcome of a start",
+	"unknown outcome while a run continues",
+	"unread signals are left over",
+}
+
+// judge knows what is in the log, entry by entry, and says what may not be.
+type judge struct {
+	w *World
+
+	mu    sync.Mutex
+	all   map[history.ID]*stream
+	begun map[string]bool               // that have begun, by their ids
+	asked map[string]*history.SendAsked // messages of steps, by their requests
+	told  map[string]bool               // requests that were recorded, by "workflow request kind"
+}
+
+// stream is what is known of an execution.
+type stream struct {
+	state    history.State
+	entries  []history.Entry
+	chain    history.Chain
+	outcomes map[string]string // of the current run
+	requests map[string]int
+	letters  map[string]int // of the current chain
+	most     int            // letters that any chain was sent
+}
+
+func newJudge(w *World) *judge {
+	return &judge{w: w, all: map[history.ID]*stream{}, begun: map[string]bool{}, asked: map[string]*history.SendAsked{}, told: map[string]bool{}}
+}
+
+func (j *judge) of(id history.ID) *stream {
+	s := j.all[id]
+	if s == nil {
+		s = &stream{outcomes: map[string]string{}, requests: map[string]int{}, letters: map[string]int{}}
+		j.all[id] = s
+	}
+	return s
+}
+
+func (j *judge) seq(id history.ID) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.of(id).state.Seq
+}
+
+// tried takes note of an append that is tried.
+func (j *judge) tried(id history.ID, entries []history.Entry, verdict fault) {
+	kinds := map[string]bool{}
+	for _, e := range entries {
+		kinds[e.Event.Kind()] = true
+	}
+	j.mu.Lock()
+	first := j.of(id).state.Seq == 0
+	j.mu.Unlock()
+	var what string
+	switch verdict {
+	case conflict:
+		what = "conflict"
+	case unsureStored, unsureLost, unsureLater:
+		what = "unknown outcome"
+	default:
+		return
+	}
+	switch {
+	case kinds["continued"]:
+		j.w.sometimes(what + " while a run continues")
+	case kinds["completed"] || kinds["failed"] || kinds["cancelled"]:
+		j.w.sometimes(what + " at the end of a run")
+	case first && what != "conflict":
+		j.w.sometimes(what + " of a start")
+	}
+}
+
+// stored looks at what was stored behind an entry.
+func (j *judge) stored(id history.ID, before uint64, entries []history.Entry) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s, inputs := j.of(id), 0
+	for _, e := range entries {
+		switch {
+		case e.Seq <= before:
+			if e.Hash != s.entries[e.Seq-1].Hash {
+				j.w.wrong("entry %d of %s was acknowledged, and another one is stored", e.Seq, id)
+			}
+			continue
+		case e.Seq != s.state.Seq+1:
+			j.w.wrong("entry %d of %s follows entry %d", e.Seq, id, s.state.Seq)
+			return
+		}
+		if e.Event.Role() == history.Input {
+			inputs++
+		}
+		j.look(id, s, e)
+	}
+	if inputs > 1 {
+		j.w.sometimes("several inputs in one append")
+	}
+	j.w.note("stored %s to %d: %x", id.Workflow, s.state.Seq, s.state.Hash[:6])
+}
+
+// look looks at one entry that was stored.
+func (j *judge) look(id history.ID, s *stream, e history.Entry) {
+	at := func() string { return fmt.Sprintf("entry %d of %s (%s)", e.Seq, id.Workflow, e.Event.Kind()) }
+	if err := s.chain.Check(e); err != nil {
+		j.w.wrong("%s: %v", at(), err)
+	}
+	if e.At.Before(s.state.At) {
+		j.w.wrong("%s is of %s, before the entry before it, of %s", at(), e.At, s.state.At)
+	}
+	started, begins := e.Event.(*history.Started)
+	open := isOpen(&s.state)
+	switch {
+	case begins && open:
+		j.w.wrong("%s: a run begins while one is open", at())
+	case !begins && !open:
+		j.w.wrong("%s follows the end of a run", at())
+	}
+	if e.Told > e.Seq || e.Told > 0 && e.Told < s.state.Told {
+		j.w.wrong("%s: told up to %d, after %d", at(), e.Told, s.state.Told)
+	}
+	if e.Request != "" {
+		key := e.Request + " " + e.Event.Kind()
+		if s.requests[key]++; s.requests[key] > 1 {
+			j.w.wrong("%s: request %s is recorded again", at(), e.Request)
+		}
+		j.told[id.Workflow+" "+key] = true
+	}
+	if begins {
+		clear(s.outcomes)
+		if started.Run == started.Chain {
+			clear(s.letters)
+		}
+		j.begun[started.Run] = true
+	}
+	j.lookAtOutcome(at, s, e)
+	j.lookAtOthers(at, s, e)
+	s.state.Evolve(e)
+	s.entries = append(s.entries, e)
+	j.happened(s, e)
+}
+
+// lookAtOutcome holds an outcome against what was asked for and against other outcomes.
+func (j *judge) lookAtOutcome(at func() string, s *stream, e history.Entry) {
+	what, step, asked := outcomeOf(e.Event)
+	if what == "" {
+		return
+	}
+	if other := s.outcomes[what]; other != "" {
+		j.w.wrong("%s: another outcome of %s, after %s", at(), what, other)
+	}
+	s.outcomes[what] = e.Event.Kind()
+	if step == 0 {
+		return
+	}
+	known := map[string]bool{"activity": s.state.Activities[step] != nil, "child": s.state.Children[step] != nil, "send": s.state.Sends[step] != nil}
+	due, timer := s.state.Timers[step]
+	known["timer"] = timer
+	if !known[asked] {
+		j.w.wrong("%s: an outcome of %s, which is not open", at(), what)
+	}
+	if asked == "timer" && e.Event.Kind() == "timer-fired" && e.At.Before(due) {
+		j.w.wrong("%s: it fires at %s, before it is due at %s", at(), e.At, due)
+	}
+}
+
+// outcomeOf is what an event is the outcome of, in words; of which step, and what that is.
+func outcomeOf(e history.Event) (what string, step history.Step, asked string) {
+	of := func(asked string, step history.Step) (string, history.Step, string) {
+		return fmt.Sprintf("%s of step %d", asked, step), step, asked
+	}
+	switch v := e.(type) {
+	case *history.ActivityCompleted:
+		return of("activity", v.Step)
+	case *history.ActivityFailed:
+		return of("activity", v.Step)
+	case *history.ActivityTimedOut:
+		return of("activity", v.Step)
+	case *history.TimerFired:
+		return of("timer", v.Step)
+	case *history.ChildClosed:
+		return of("child", v.Step)
+	case *history.ChildRefused:
+		return of("child", v.Step)
+	case *history.Sent:
+		return of("send", v.Step)
+	case *history.ChildStarted:
+		return fmt.Sprint("start of the child of step ", v.Step), v.Step, "child"
+	case *history.UpdateAccepted:
+		return "acceptance of update " + v.Update, 0, ""
+	case *history.UpdateCompleted:
+		return "update " + v.Update, 0, ""
+	case *history.UpdateFailed:
+		return "update " + v.Update, 0, ""
+	}
+	return "", 0, ""
+}
+
+// lookAtOthers holds what an entry says of other executions against them.
+func (j *judge) lookAtOthers(at func() string, s *stream, e history.Entry) {
+	run := s.state.Run.ID
+	switch v := e.Event.(type) {
+	case *history.ChildStarted:
+		if !j.begun[v.Chain] {
+			j.w.wrong("%s: the child has not begun yet", at())
+		}
+	case *history.SendAsked:
+		j.asked[fmt.Sprintf("send:%s:%d", run, v.Step)] = v
+	case *history.Sent:
+		request := fmt.Sprintf("send:%s:%d", run, v.Step)
+		a := j.asked[request]
+		if a != nil && !a.Cancel && v.Refused == "" && !j.told[a.ID+" "+request+" signaled"] {
+			j.w.wrong("%s: %s was not told yet", at(), a.ID)
+		}
+	case *history.Signaled:
+		var l letter
+		if v.Name == "post" && v.Value.Decode(&l) == nil && l.From != "" {
+			if l.N != s.letters[l.From]+1 {
+				j.w.wrong("%s: letter %d of %s follows letter %d", at(), l.N, l.From, s.letters[l.From])
+			}
+			s.letters[l.From] = l.N
+			s.most = max(s.most, sumOf(s.letters))
+		}
+	}
+}
+
+// happened takes note of what has to happen now and then.
+func (j *judge) happened(s *stream, e history.Entry) {
+	switch v := e.Event.(type) {
+	case *history.Started:
+		if v.Run != v.Chain {
+			j.w.sometimes("a run continues as new")
+		}
+		if len(v.Carried) > 0 {
+			j.w.sometimes("a signal is carried into the next run")
+		}
+		if len(v.Updates) > 0 {
+			j.w.sometimes("an update is carried into the next run")
+		}
+	case *history.ActivityFailed:
+		if strings.Contains(history.ReadFailure(v.Failure).Message, "process") {
+			j.w.sometimes("an attempt is lost")
+		}
+	case *history.Stalled:
+		j.w.sometimes("somebody stalls")
+	case *history.Resumed:
+		j.w.sometimes("somebody goes on after a stall")
+	case *history.Completed:
+		if len(v.Unread) > 0 {
+			j.w.sometimes("unread signals are left over")
+		}
+		var p Program
+		if err := v.Result.Decode(&p); err != nil || p.Gap != "" {
+			j.w.wrong("the workflow of run %s says that letters are missing: %s%v", s.state.Run.ID, p.Gap, err)
+		}
+	}
+}
+
+// intrude appends a letter that nobody here has sent: somebody else's, who is first.
+func (j *judge) intrude(id history.ID) {
+	j.mu.Lock()
+	s := j.of(id)
+	if !isOpen(&s.state) {
+		j.mu.Unlock()
+		return
+	}
+	value, err := history.Encode(letter{})
+	e := history.Entry{Seq: s.state.Seq + 1, At: s.state.At, By: history.Client, Event: &history.Signaled{Name: "post", Value: value}}
+	history.Seal(s.state.Hash, &e)
+	tail := store.Tail{ID: id, Began: s.state.Run.Began, Seq: e.Seq, Hash: e.Hash, Wake: s.state.Wake(), Due: true, Unsettled: s.state.Unsettled(), Follows: s.state.Run.Parent.ID != ""}
+	before := s.state.Seq
+	j.mu.Unlock()
+	if err != nil {
+		j.w.wrong("a letter cannot be written: %v", err)
+		return
+	}
+	if err := j.w.disk.Open().AppendTail(context.Background(), id, &tail, e); err != nil {
+		j.w.wrong("nobody else can append: %v", err)
+		return
+	}
+	j.stored(id, before, []history.Entry{e})
+}
+
+// atRest looks, when nothing is about to happen but by the passing of time, for executions that nobody will think of.
+func (j *judge) atRest() {
+	l := j.w.alive()
+	if l == nil || !j.w.isUp(l) {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, id := range j.ids() {
+		s := j.all[id]
+		if !isOpen(&s.state) {
+			continue
+		}
+		a := l.rt.Agenda(id.Workflow)
+		if a.Working {
+			continue
+		}
+		wake, now := s.state.Wake(), time.Now().Add(l.offset)
+		asleep := !wake.IsZero() && (a.Wake.IsZero() || a.Wake.After(wake)) && (a.Look.IsZero() || a.Look.After(wake))
+		soon := !a.Wake.IsZero() && a.Wake.Before(now.Add(6*time.Minute)) // it is taken up again, which finds everything
+		switch {
+		case asleep && !soon:
+			j.w.wrong("%s is to be woken at %s, and the runtime will at %s and look at %s", id.Workflow, wake, a.Wake, a.Look)
+		case s.state.Due() && !soon:
+			tail, _, _ := j.w.disk.Open().Tail(context.Background(), id)
+			j.w.wrong("%s is due from entry %d on, and nobody works on it: %+v, stall %+v, tail %+v", id.Workflow, s.state.Told+1, a, s.state.Stall, tail)
+		}
+		for _, step := range slices.Sorted(maps.Keys(s.state.Activities)) {
+			open := s.state.Activities[step]
+			if _, known := slices.BinarySearch(a.Steps, step); !known && !soon && !open.Pending && s.state.Stall == nil {
+				j.w.wrong("%s: nobody will make activity %s (step %d)", id.Workflow, open.Name, step)
+			}
+		}
+	}
+}
+
+func (w *World) isUp(l *life) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return l.up && l.ctx.Err() == nil
+}
+
+// ids are those of all executions, in order. The caller holds j.mu.
+func (j *judge) ids() []history.ID {
+	return slices.SortedFunc(maps.Keys(j.all), func(a, b history.ID) int { return strings.Compare(a.Workflow, b.Workflow) })
+}
+
+// What clients hold their answers against.
+
+func (j *judge) hasRun(_, run string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.begun[run]
+}
+
+func (j *judge) hasRequest(id, request string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.told[id+" "+request+" signaled"]
+}
+
+func (j *judge) hasUpdate(id, update string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range j.of(idOf(id)).entries {
+		if u, ok := e.Event.(*history.UpdateAccepted); ok && u.Update == update {
+			return true
+		}
+	}
+	return false
+}
+
+// letters is how many letters of clients any chain of an execution was sent.
+func (j *judge) letters(id string) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.of(idOf(id)).most
+}
+
+// chain is that of the open run; empty: none is open.
+func (j *judge) chain(id string) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s := j.of(idOf(id)); isOpen(&s.state) {
+		return s.state.Run.Chain
+	}
+	return ""
+}
+
+// runs are the ids of all runs.
+func (j *judge) runs() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Sorted(maps.Keys(j.begun))
+}
+
+// open is how many executions are.
+func (j *judge) open() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.all {
+		if isOpen(&s.state) {
+			n++
+		}
+	}
+	return n
+}
+
+func (j *judge) total() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, s := range j.all {
+		n += len(s.entries)
+	}
+	return n
+}

@@ -1,0 +1,224 @@
+package sim
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/internal/stage"
+	"github.com/clewflow/clew/replay"
+	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/workflow"
+)
+
+// life is one process.
+type life struct {
+	w   *World
+	ctx context.Context // ends with it
+	end context.CancelFunc
+	rt  *runtime.Runtime
+	ran chan struct{} // closed when Run has returned
+	up  bool          // it has taken up what was open
+
+	offset time.Duration // of its clock
+}
+
+// open begins a life.
+func (w *World) open() {
+	l := &life{w: w, ran: make(chan struct{})}
+	l.ctx, l.end = context.WithCancel(w.ctx)
+	next, offset := true, time.Duration(0)
+	if !w.well {
+		next = w.changes && w.dice.IntN(2) == 0
+		if w.offset > 0 {
+			w.fault("clock")
+			offset = time.Duration(w.dice.Int64N(int64(2*w.offset))) - w.offset
+		}
+	}
+	w.note("a process begins: next %t, offset %s", next, offset)
+	rt, err := runtime.Open(w.ctx, runtime.Config{
+		Store: "memory:", Log: newLog(l), Index: w.index, Namespace: namespace, Memory: w.memory, Attempts: w.hands, Drain: 1, Replay: replay.Strict, Build: "sim",
+		Key: []byte("the key of tokens in this world"), Dice: w.ids, Errands: l.errand, Offset: offset, Pace: l.pace,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}, w.code(next)...)
+	if err != nil {
+		w.wrong("a process cannot begin: %v", err)
+		return
+	}
+	l.rt, l.offset = rt, offset
+	w.mu.Lock()
+	w.life = l
+	w.mu.Unlock()
+	go func() {
+		defer close(l.ran)
+		if err := rt.Run(l.ctx); err != nil && l.ctx.Err() == nil {
+			l.restart(err)
+		}
+	}()
+	w.people.Go(func() {
+		select {
+		case <-rt.Ready():
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			l.up = true
+		case <-l.ctx.Done():
+		}
+	})
+}
+
+// restart is what an operator does when Run gives up because the store could not be read.
+func (l *life) restart(err error) {
+	l.w.fault("recovery fails")
+	for err != nil && l.ctx.Err() == nil {
+		_ = pass(l.ctx, time.Second)
+		err = l.rt.Run(l.ctx)
+	}
+}
+
+// code is what a process runs.
+func (w *World) code(next bool) []workflow.Definition {
+	i := &interpreter{next}
+	return []workflow.Definition{program.Bind(i.run), work.Bind(w.workers.do), beating.Bind(w.workers.do), once.Bind(w.workers.do), outside}
+}
+
+// errand takes note of what one execution wants of another.
+func (l *life) errand(e runtime.Errand) {
+	l.w.people.Go(func() {
+		place := stage.Place{Rank: errands, Execution: e.Of.Workflow, Step: uint64(e.Step), What: e.What}
+		if _, err := l.w.stage.Wait(l.ctx, place); err == nil {
+			e.Do()
+		}
+	})
+}
+
+// pace is what the runtime does of its own accord.
+func (l *life) pace(ctx context.Context, p runtime.Pace) {
+	_, _ = l.w.stage.Wait(ctx, stage.Place{Rank: paces, Execution: p.Of.Workflow, What: p.What}) // who is cut off finds out
+}
+
+// die ends the life that there is, where it stands.
+func (w *World) die() {
+	l := w.alive()
+	if l == nil {
+		return
+	}
+	l.end()
+	w.dying.Go(func() {
+		<-l.ran
+		_ = l.rt.Close() // of a log in memory
+	})
+}
+
+func (w *World) alive() *life {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.life
+}
+
+// crash lets the process die where it stands, and another begin after a while.
+func (w *World) crash() {
+	w.mu.Lock()
+	recovering := w.life != nil && !w.life.up
+	w.mu.Unlock()
+	w.fault("death")
+	if recovering {
+		w.sometimes("death while recovering")
+	}
+	w.note("the process dies")
+	at := time.Now()
+	w.die()
+	w.dying.Wait() // so that two do not write the same index
+	time.Sleep(time.Until(at.Add(time.Millisecond)))
+	if w.dice.IntN(2) == 0 {
+		time.Sleep(time.Duration(w.dice.Int64N(int64(20 * time.Second))))
+	}
+	w.open()
+}
+
+// workers make attempts of activities, as the seed says.
+type workers struct{ w *World }
+
+func (s workers) do(ctx context.Context, in job) (string, error) {
+	w, info := s.w, activity.Info(ctx)
+	place := stage.Place{Execution: info.Execution, Run: info.Run, Step: info.Step, Number: info.Number, What: info.Activity}
+	if w.wait(ctx, place, begins) != nil {
+		return "", context.Cause(ctx)
+	}
+	out, err := s.attempt(ctx, info)
+	_ = w.wait(ctx, place, ends) // who is cut off does not wait
+	return out, err
+}
+
+func (w *World) wait(ctx context.Context, p stage.Place, rank int) error {
+	p.Rank = rank
+	_, err := w.stage.Wait(ctx, p)
+	return err
+}
+
+// attempt is one attempt. Those of the second phase, and the sixth of an activity, succeed.
+func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, error) {
+	w := s.w
+	draw := func(n uint64) uint64 {
+		return w.hash(n, info.Execution, info.Run, info.Step, uint64(info.Number))
+	}
+	delay := []time.Duration{0, time.Duration(draw(1) % uint64(3*time.Second)), time.Second, 2 * time.Second}[draw(2)%4]
+	if info.Activity == beating.Name() {
+		if from, ok := activity.Checkpoint[int](ctx); ok && from > 0 {
+			w.sometimes("an attempt goes on at a checkpoint")
+		}
+		for i := range int(draw(3) % 4) {
+			if err := pass(ctx, time.Second); err != nil {
+				return "", err
+			}
+			if err := activity.Heartbeat(ctx, i+1); err != nil {
+				return "", err
+			}
+		}
+	}
+	if err := pass(ctx, delay); err != nil {
+		return "", err
+	}
+	if info.Number > 5 || w.isWell() {
+		return "done", nil
+	}
+	switch n := draw(4) % 100; {
+	case n < 60:
+		return "done", nil
+	case n < 75:
+		return "", errFlaky
+	case n < 80:
+		return "", activity.NonRetryable(errFlaky)
+	case n < 88:
+		<-ctx.Done() // it is silent
+		return "", context.Cause(ctx)
+	case n < 92:
+		<-ctx.Done()
+		w.sometimes("an outcome comes late")
+		return "done", nil
+	case n < 96:
+		return "", &activity.PanicError{Message: "an activity panics"} // without a stack, which is never the same
+	}
+	if slices.Contains([]string{once.Name()}, info.Activity) {
+		return "done", nil
+	}
+	w.mail(activity.Token(ctx), info)
+	return "", activity.Pending
+}
+
+// pass lets time pass.
+func pass(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

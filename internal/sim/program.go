@@ -1,0 +1,268 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/workflow"
+)
+
+// Program is what a workflow is to do: it is made from a seed and run by an interpreter.
+type Program struct {
+	Do   string        `json:"do"`
+	Of   []Program     `json:"of,omitempty"`
+	N    int           `json:"n,omitempty"`
+	For  time.Duration `json:"for,omitempty"`
+	Name string        `json:"name,omitempty"`
+
+	Runs int            `json:"runs,omitempty"` // of the root: how often it continues as new
+	Read map[string]int `json:"read,omitempty"` // of the root: the last number read of each client
+	Gap  string         `json:"gap,omitempty"`  // of the root: what was missing among the signals
+}
+
+// letter is a signal: the n-th of a client to an execution.
+type letter struct {
+	From string
+	N    int
+}
+
+// sum is what an update answers.
+type sum struct{ Sum int }
+
+var (
+	work    = activity.Declare[job, string]("work", activity.Retry{Initial: time.Second}, activity.StartToClose(5*time.Second), activity.ScheduleToClose(2*time.Minute))
+	beating = activity.Declare[job, string]("beating", activity.Retry{Initial: time.Second}, activity.HeartbeatWithin(2*time.Second), activity.StartToClose(time.Minute), activity.ScheduleToClose(3*time.Minute))
+	once    = activity.Declare[job, string]("once", activity.MaxAttempts(1), activity.StartToClose(3*time.Second), activity.ScheduleToStart(time.Minute))
+	outside = activity.External[string]("outside", activity.ScheduleToClose(30*time.Second))
+
+	post    = workflow.NewSignal[letter]("post")
+	add     = workflow.NewUpdate[int, sum]("add")
+	letters = workflow.NewQuery[int]("letters")
+	round   = workflow.NewAttribute[int]("round")
+
+	program = workflow.Declare[Program, Program]("program", workflow.ExecutionTimeout(12*time.Hour))
+)
+
+// job is the input of an activity.
+type job struct{ N int }
+
+// leaves and branches are what programs are made of.
+var (
+	leaves   = []string{"work", "work", "work", "beating", "once", "outside", "sleep", "sleep", "read", "step", "value", "gate", "attribute", "send", "quick"}
+	branches = []string{"seq", "seq", "par", "par", "race", "loop", "child", "abandoned", "scope", "saga", "map"}
+)
+
+// invent makes a program no deeper than depth.
+func invent(rng *rand.Rand, depth int) Program {
+	p := Program{N: rng.IntN(1000), For: time.Duration(1+rng.IntN(8000)) * time.Millisecond}
+	if rng.IntN(4) == 0 {
+		p.For = time.Duration(1+rng.IntN(5)) * time.Second // so that several things fall on the same moment
+	}
+	if depth == 0 || rng.IntN(3) == 0 {
+		p.Do = leaves[rng.IntN(len(leaves))]
+		p.Name = []string{"a", "b", "c", "d"}[rng.IntN(4)]
+		return p
+	}
+	p.Do = branches[rng.IntN(len(branches))]
+	n := 1 + rng.IntN(3)
+	switch p.Do {
+	case "loop", "child", "abandoned", "scope":
+		n = 1
+	}
+	for range n {
+		p.Of = append(p.Of, invent(rng, depth-1))
+	}
+	return p
+}
+
+// root makes the program of an execution.
+func root(rng *rand.Rand) Program {
+	p := Program{Do: "root", Read: map[string]int{}}
+	for range 1 + rng.IntN(3) {
+		p.Of = append(p.Of, invent(rng, 1+rng.IntN(3)))
+	}
+	if rng.IntN(3) == 0 {
+		p.Runs = 1 + rng.IntN(4)
+	}
+	return p
+}
+
+// interpreter runs programs. Code of the next release asks for something before each gate.
+type interpreter struct{ next bool }
+
+// run is the workflow.
+func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
+	total := 0
+	letters.Handle(ctx, func() int { return sumOf(p.Read) })
+	add.Handle(ctx, func(ctx workflow.Context, n int) (sum, error) {
+		if n%3 == 0 {
+			if err := workflow.Sleep(ctx, time.Duration(n)*time.Millisecond); err != nil {
+				return sum{}, err
+			}
+		}
+		total += n
+		return sum{total}, nil
+	}, func(n int) error {
+		if n%10 == 9 {
+			return errors.New("nines are refused")
+		}
+		return nil
+	})
+	err := i.all(ctx, &p, p.Of)
+	for {
+		l, ok := post.TryReceive(ctx)
+		if !ok {
+			break
+		}
+		p.take(l)
+	}
+	if err != nil {
+		return p, err
+	}
+	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+		return p, err
+	}
+	if p.Runs > 0 {
+		p.Runs--
+		return p, workflow.ContinueAsNew(ctx, p)
+	}
+	return p, nil
+}
+
+func sumOf(last map[string]int) (n int) {
+	for _, last := range last { // in any order
+		n += last
+	}
+	return n
+}
+
+// take takes note of a letter that was read.
+func (p *Program) take(l letter) {
+	if p.Read == nil {
+		p.Read = map[string]int{}
+	}
+	if l.From == "" {
+		return // of somebody who does not count
+	}
+	if last := p.Read[l.From]; l.N != last+1 {
+		p.Gap += fmt.Sprintf("%s: %d after %d; ", l.From, l.N, last)
+	}
+	p.Read[l.From] = l.N
+}
+
+// all does one thing after the other. What fails does not keep the rest from being done; that the scope has ended does.
+func (i *interpreter) all(ctx workflow.Context, root *Program, of []Program) error {
+	for _, p := range of {
+		if err := i.do(ctx, root, p); err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return ctx.Err()
+}
+
+func (i *interpreter) do(ctx workflow.Context, root *Program, p Program) error {
+	switch p.Do {
+	case "seq":
+		return i.all(ctx, root, p.Of)
+	case "par":
+		var group workflow.WaitGroup
+		for _, one := range p.Of {
+			group.Go(ctx, func(ctx workflow.Context) { _ = i.do(ctx, root, one) })
+		}
+		return group.Wait(ctx)
+	case "race":
+		return i.race(ctx, root, p)
+	case "loop":
+		for range 1 + p.N%3 {
+			if err := i.all(ctx, root, p.Of); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "child":
+		on := []workflow.ParentClose{workflow.CancelChild, workflow.TerminateChild, workflow.AbandonChild}[p.N%3]
+		_, err := workflow.Child(ctx, program, Program{Do: "root", Of: p.Of}, workflow.OnParentClose(on))
+		return err
+	case "abandoned":
+		c := workflow.BeginChild(ctx, program, Program{Do: "root", Of: p.Of}, workflow.OnParentClose(workflow.AbandonChild))
+		return c.Started(ctx)
+	case "scope":
+		scope, cancel := workflow.WithTimeout(ctx, p.For)
+		defer cancel()
+		return i.all(scope, root, p.Of)
+	case "saga":
+		_, err := workflow.Saga(ctx, func(undo *workflow.Undo) (int, error) {
+			undo.Add(workflow.Call(work, job{p.N}))
+			if err := i.all(ctx, root, p.Of); err != nil {
+				return 0, err
+			}
+			if p.N%2 == 0 {
+				return 0, errors.New("undo it")
+			}
+			return 0, nil
+		})
+		return err
+	case "map":
+		_, err := workflow.MapAll(ctx, p.Of, func(ctx workflow.Context, one Program) (int, error) { return 0, i.do(ctx, root, one) }, workflow.Limit(2))
+		return err
+	}
+	return i.leaf(ctx, root, p)
+}
+
+// race begins things of which one ends first.
+func (i *interpreter) race(ctx workflow.Context, root *Program, p Program) error {
+	scope, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	timer := workflow.NewTimer(scope, p.For)
+	done := workflow.Begin(scope, work, job{p.N})
+	rest := workflow.BeginFunc(scope, func(ctx workflow.Context) (int, error) { return 0, i.all(ctx, root, p.Of) })
+	got, err := workflow.Select(ctx, post, done, timer, rest)
+	if got == workflow.Case(post) {
+		l, _ := post.TryReceive(ctx)
+		root.take(l)
+	}
+	return err
+}
+
+func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error {
+	var err error
+	switch p.Do {
+	case "work":
+		_, err = workflow.Do(ctx, work, job{p.N})
+	case "quick":
+		_, err = workflow.Do(ctx, work, job{p.N}, activity.StartToClose(time.Second), activity.Retry{MaxAttempts: 3})
+	case "beating":
+		_, err = workflow.Do(ctx, beating, job{p.N})
+	case "once":
+		_, err = workflow.Do(ctx, once, job{p.N})
+	case "outside":
+		_, err = workflow.AwaitExternal(ctx, outside, func(context.Context, string) error { return nil })
+	case "sleep":
+		err = workflow.Sleep(ctx, p.For)
+	case "read":
+		var l letter
+		var ok bool
+		if l, ok, err = post.ReceiveWithin(ctx, p.For); ok {
+			root.take(l)
+		}
+	case "step":
+		_, err = workflow.Step(ctx, "step-"+p.Name, func(context.Context) (int, error) { return p.N, nil })
+	case "value":
+		workflow.Value(ctx, "value-"+p.Name, func() int { return p.N })
+	case "gate":
+		if i.next && workflow.Patched(ctx, "gate-"+p.Name) {
+			err = workflow.Sleep(ctx, time.Millisecond)
+		}
+	case "attribute":
+		workflow.SetAttributes(ctx, round.Set(p.N))
+	case "send":
+		err = workflow.Send(ctx, "w"+p.Name, post.With(letter{}))
+	default:
+		panic("there is no " + p.Do)
+	}
+	return err
+}

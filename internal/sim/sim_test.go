@@ -1,0 +1,99 @@
+package sim_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	goruntime "runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/clewflow/clew/internal/sim"
+)
+
+var (
+	seeds = flag.Int("seeds", 100, "how many worlds are run")
+	first = flag.Uint64("seed", 1, "the seed of the first; 0: one that nobody has tried")
+)
+
+// TestWorlds runs worlds. Of a campaign of more than a few hundred, everything that has to happen now and then must have.
+func TestWorlds(t *testing.T) {
+	from := *first
+	if from == 0 {
+		from = uint64(time.Now().UnixNano())
+	}
+	t.Logf("again with: go test ./internal/sim -run TestWorlds -seed %d -seeds %d", from, *seeds)
+	var c sim.Campaign
+	began := time.Now()
+	each(from, *seeds, func(seed uint64) bool {
+		r := sim.Run(t, seed)
+		mu.Lock()
+		defer mu.Unlock()
+		c.Add(r)
+		return len(c.Broken) == 0
+	})
+	t.Logf("%s%.0f seeds a second", &c, float64(c.Seeds)/time.Since(began).Seconds())
+	for _, r := range c.Broken {
+		t.Errorf("%s\nagain with: go test ./internal/sim -run TestWorlds -seed %d -seeds 1", r, r.Seed)
+	}
+	if never := c.Never(); len(never) > 0 && c.Seeds >= 500 {
+		t.Errorf("these never happened: %q", never)
+	}
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	debug.SetGCPercent(400) // worlds are small, and many
+	os.Exit(m.Run())
+}
+
+var mu sync.Mutex
+
+// each does something for each of n seeds, several at once, until it says to stop.
+func each(from uint64, n int, do func(uint64) bool) {
+	var all sync.WaitGroup
+	next, stop := from, false
+	for range goruntime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for {
+				mu.Lock()
+				seed := next
+				next++
+				over := stop || seed >= from+uint64(n)
+				mu.Unlock()
+				if over {
+					return
+				}
+				if !do(seed) {
+					mu.Lock()
+					stop = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestASeedIsAlwaysTheSameWorld: whatever the scheduler does.
+func TestASeedIsAlwaysTheSameWorld(t *testing.T) {
+	for n := range uint64(max(3, *seeds/100)) {
+		seed := *first + n*7
+		one, other := sim.Run(t, seed), sim.Run(t, seed)
+		if one.Trace != other.Trace {
+			t.Errorf("seed %d is two worlds:\n%s\n%s\nthey part at %s", seed, one, other, fork(one.Diary, other.Diary))
+		}
+	}
+}
+
+func fork(a, b []string) string {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("%q and %q, after\n%s", a[i], b[i], strings.Join(a[max(0, i-8):i], "\n"))
+		}
+	}
+	return "no move"
+}

@@ -1,0 +1,297 @@
+package sim
+
+import (
+	"context"
+	"hash"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/stage"
+	"github.com/clewflow/clew/lookup"
+	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store/memory"
+)
+
+const namespace = "sim"
+
+// World is a log and all that goes on around it.
+type World struct {
+	t      *testing.T
+	report *Report
+	seed   uint64
+	dice   *rand.Rand // of the director
+	ids    *rand.ChaCha8
+	began  time.Time
+	stage  *stage.Stage[fault]
+	disk   *memory.Disk
+	index  *lookup.Index // survives the processes, as a file does
+	weather
+	judge   *judge
+	workers workers
+	clients []*client
+
+	ctx    context.Context // of the world
+	end    context.CancelFunc
+	dying  sync.WaitGroup // lives that have ended
+	people sync.WaitGroup // clients, and those who complete attempts from outside
+	later  []func()       // appends that are on their way, though nobody knows
+
+	mu    sync.Mutex
+	trace hash.Hash
+	life  *life
+	well  bool // the second phase
+}
+
+// weather is how bad a world is: of what may go wrong only some does, each rarely or often.
+type weather struct {
+	rates   map[fault]float64
+	deaths  float64 // a move
+	pause   float64 // a move: time passes though somebody waits
+	offset  time.Duration
+	moves   int
+	memory  int
+	hands   int
+	changes bool // of code
+	ranks   bool // the director has favourites
+}
+
+// What waits at the stage.
+const (
+	appends = iota
+	begins
+	ends
+	errands
+	requests
+	answers
+	paces
+)
+
+func newWorld(t *testing.T, r *Report) *World {
+	w := &World{
+		t: t, report: r, seed: r.Seed, dice: rand.New(rand.NewPCG(r.Seed, 0)), began: time.Now(), stage: stage.New[fault](), disk: memory.NewDisk(),
+		trace: newTrace(),
+	}
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(r.Seed >> (8 * (i % 8)))
+	}
+	w.ids = rand.NewChaCha8(seed)
+	w.ctx, w.end = context.WithCancel(t.Context())
+	w.judge, w.workers = newJudge(w), workers{w: w}
+	w.weather = w.forecast()
+	var err error
+	if w.index, err = lookup.Open(w.ctx, ":memory:", lookup.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 + w.dice.IntN(2) {
+		w.clients = append(w.clients, newClient(w, i))
+	}
+	return w
+}
+
+// forecast draws the weather.
+func (w *World) forecast() weather {
+	rng := w.dice
+	f := weather{
+		rates: map[fault]float64{}, moves: 150 + rng.IntN(350), memory: []int{0, 0, runtime.Forget, 20 << 10}[rng.IntN(4)],
+		hands: []int{0, 1, 2}[rng.IntN(3)], changes: rng.IntN(3) == 0, ranks: rng.IntN(4) == 0,
+	}
+	for _, kind := range faults {
+		if rng.IntN(3) == 0 {
+			f.rates[kind] = []float64{0.01, 0.05, 0.2}[rng.IntN(3)]
+		}
+	}
+	if rng.IntN(4) > 0 {
+		f.deaths = []float64{0.003, 0.01, 0.03}[rng.IntN(3)]
+	}
+	if rng.IntN(2) == 0 {
+		f.pause = []float64{0.01, 0.1}[rng.IntN(2)]
+	}
+	if rng.IntN(3) == 0 {
+		f.offset = []time.Duration{time.Second, time.Hour, 10 * 365 * 24 * time.Hour}[rng.IntN(3)]
+	}
+	return f
+}
+
+// live is the life of the world.
+func (w *World) live() {
+	w.open()
+	for _, c := range w.clients {
+		w.people.Go(c.live)
+	}
+	w.direct(func() bool { return w.report.Moves >= w.moves })
+	if !w.isWrong() {
+		w.recover()
+	}
+	limit := time.Now().Add(w.bound())
+	w.direct(func() bool { return w.over() || time.Now().After(limit) })
+	if !w.isWrong() && !w.over() {
+		w.wrong("not all ends: %s", w.stuck())
+	}
+	w.die()
+	w.end()
+	w.people.Wait()
+	w.dying.Wait()
+	if !w.isWrong() {
+		w.audit()
+	}
+	w.report.Entries = w.judge.total()
+	if err := w.index.Close(); err != nil {
+		w.wrong("the index cannot be closed: %v", err)
+	}
+}
+
+// bound is how long all may take to end when all is well: what was begun when the clock was wrong ends when the clock has come to it.
+func (w *World) bound() time.Duration { return 2*w.offset + 48*time.Hour }
+
+// recover makes all well: what was on its way arrives, and a process that is all right begins.
+func (w *World) recover() {
+	w.note("all is well")
+	w.mu.Lock()
+	w.well = true
+	w.mu.Unlock()
+	w.die()
+	w.dying.Wait()
+	for _, arrive := range w.later {
+		arrive()
+	}
+	w.later = nil
+	w.open()
+}
+
+func (w *World) isWell() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.well
+}
+
+// direct moves the world until it is enough, or something is wrong.
+func (w *World) direct(enough func() bool) {
+	for !w.isWrong() {
+		synctest.Wait()
+		if enough() {
+			return
+		}
+		w.report.Moves++
+		switch waiting := w.stage.Waiting(); {
+		case !w.well && w.dice.Float64() < w.deaths:
+			w.crash()
+		case len(waiting) == 0:
+			w.judge.atRest()
+			w.pass()
+		case !w.well && w.dice.Float64() < w.pause:
+			w.fault("pause")
+			time.Sleep(time.Duration(w.dice.Int64N(int64(7 * time.Second))))
+		default:
+			w.let(w.choose(waiting))
+		}
+		if w.report.Moves > 50_000 {
+			w.wrong("the world does not come to an end: %s", w.stuck())
+		}
+	}
+}
+
+// choose chooses who goes on: anybody, or in some worlds who is liked best.
+func (w *World) choose(waiting []stage.Place) stage.Place {
+	if !w.ranks {
+		return waiting[w.dice.IntN(len(waiting))]
+	}
+	epoch := uint64(w.report.Moves / 50) // favour lasts a while
+	return slices.MaxFunc(waiting, func(a, b stage.Place) int {
+		x, y := w.hash(epoch, a.Execution, a.What, a.Step), w.hash(epoch, b.Execution, b.What, b.Step)
+		switch {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return -a.Compare(b)
+	})
+}
+
+// let lets somebody go on.
+func (w *World) let(p stage.Place) {
+	verdict := w.verdict(p)
+	w.note("let %d %s %s %d %d %s: %s", p.Rank, p.Execution, p.Run, p.Step, p.Number, p.What, verdict)
+	w.stage.Let(p, verdict)
+	if verdict == storedDying || verdict == lostDying {
+		synctest.Wait()
+		w.crash()
+	}
+	if p.Rank == appends {
+		w.arrive()
+	}
+}
+
+// arrive lets an append arrive that was on its way, now and then.
+func (w *World) arrive() {
+	if len(w.later) > 0 && w.dice.IntN(3) == 0 {
+		synctest.Wait()
+		arrive := w.later[0]
+		w.later = w.later[1:]
+		arrive()
+	}
+}
+
+// pass lets time pass until something happens.
+func (w *World) pass() {
+	alarm := time.NewTimer(map[bool]time.Duration{false: time.Hour, true: 30 * 24 * time.Hour}[w.well])
+	defer alarm.Stop()
+	select {
+	case <-w.stage.News():
+	case <-alarm.C:
+	}
+}
+
+// over reports whether all clients are done and no execution is open.
+func (w *World) over() bool {
+	for _, c := range w.clients {
+		if !c.isDone() {
+			return false
+		}
+	}
+	return len(w.stage.Waiting()) == 0 && w.judge.open() == 0
+}
+
+// hash is a number that depends on the seed and on what is given, and on nothing else.
+func (w *World) hash(n uint64, texts ...any) uint64 {
+	h := fnv.New64a()
+	var b [8]byte
+	for _, v := range []uint64{w.seed, n} {
+		for i := range b {
+			b[i] = byte(v >> (8 * i))
+		}
+		_, _ = h.Write(b[:]) // never fails
+	}
+	for _, text := range texts {
+		switch v := text.(type) {
+		case string:
+			_, _ = h.Write([]byte(v))
+		case uint64:
+			for i := range b {
+				b[i] = byte(v >> (8 * i))
+			}
+			_, _ = h.Write(b[:])
+		}
+		_, _ = h.Write([]byte{0})
+	}
+	x := h.Sum64()
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd // the last bits of the hash alone are not random enough
+	return x ^ x>>33
+}
+
+// chance is the same number from 0 up to 1 for the same thing.
+func (w *World) chance(n uint64, texts ...any) float64 {
+	return float64(w.hash(n, texts...)>>11) / (1 << 53)
+}
+
+func idOf(workflow string) history.ID { return history.ID{Namespace: namespace, Workflow: workflow} }

@@ -1,0 +1,20 @@
+package runtime
+
+import (
+	"context"
+
+	"github.com/clewflow/clew/history"
+)
+
+// Pace is something that a runtime is about to do of its own accord. A test in which several such things are about to be done can
+// put them in order.
+type Pace struct {
+	What string     // in a word or two
+	Of   history.ID // for whom; zero: whoever is next
+}
+
+func (r *Runtime) pace(ctx context.Context, what string, id history.ID) {
+	if r.config.Pace != nil {
+		r.config.Pace(ctx, Pace{what, id})
+	}
+}
