@@ -114,7 +114,7 @@ func TestWhatFailsATest(t *testing.T) {
 			func(t *testing.T) {
 				workflowtest.Run(t, fickle, 1, workflowtest.Stub(pay).Always("r1"))
 			},
-			[]string{"the history does not replay", "the code asks with another input", "recorded  activity pay, step 1, input 1", "in code", "failing_test.go"},
+			[]string{"the history does not replay", "activity pay (step 1) is called with another input", "recorded  activity pay, step 1, input 1", "in code", "failing_test.go"},
 		},
 		"no pending attempt": {
 			func(t *testing.T) {

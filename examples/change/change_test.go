@@ -54,9 +54,9 @@ func TestTheGateReplaysDeliveriesFromBeforeAndAfter(t *testing.T) {
 // refused is what is said of a run from before and of code without a gate.
 var refused = []string{
 	"code and history of workflow delivery part at entry ",
-	"the code asks more than is recorded", "asked     activity change.weigh, step 2",
+	"the code now asks for activity change.weigh (step 2)", "asked     activity change.weigh, step 2",
 	"in code   ", "before_test.go:",
-	"put the changed code behind workflow.Patched",
+	"put the change behind a gate:\n      if workflow.Patched(ctx, \"delivery.weigh-",
 }
 
 func TestWithoutTheGateDeliveriesFromBeforeAreRefused(t *testing.T) {

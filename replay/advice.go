@@ -1,0 +1,98 @@
+package replay
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+const (
+	onlyAdvice = `Put what was changed behind workflow.Patched(ctx, "…"), or give the runs that are open the code they began with.`
+	gateAdvice = "If runs that began with the old code may be open, put the change behind a gate:"
+	nameAdvice = "If it was renamed: histories know it by the name in Define or Declare. Keep the old one there, and rename the Go variable only."
+	sameAdvice = "If nothing was changed, the code does not do the same each time it runs: clew vet finds its clocks, dice, maps and goroutines."
+
+	// Names is what a runtime holds histories to, see Replay in runtime.Config.
+	valueAdvice = `What was asked keeps the value that is recorded; runs that have not come here yet ask with the new one.
+If that is right: write golden files anew with go test -update, or have the test pass over it, with
+%sworkflowtest.ByName(). If not, put the change behind a gate:`
+)
+
+// advise says what to do, and writes the gate.
+func (p *parting) advise(mm *Mismatch) {
+	gone, new := p.lone()
+	var now, was, id string
+	switch mm.Change {
+	case Added:
+		w := p.asked[new[0]]
+		now, id = w.called(), w.slug()+"-last"
+		if len(p.recorded) > 0 {
+			id = w.slug() + "-before-" + p.recorded[0].slug()
+		}
+	case Removed:
+		w := p.recorded[gone[0]]
+		was, id = w.called(), "without-"+w.slug()
+	case Replaced:
+		r, a := p.recorded[gone[0]], p.asked[new[0]]
+		now, was, id = a.called(), r.called(), a.slug()+"-for-"+r.slug()
+	case Moved:
+		now, was, id = p.asked[0].called()+" first", p.recorded[0].called()+" first", p.asked[0].slug()+"-first"
+		switch {
+		case p.more:
+			now, was = p.asked[0].called()+" here", p.recorded[0].called()+" later"
+		case p.none:
+			now, was = p.asked[0].called()+" later", p.recorded[0].called()+" here"
+		}
+	case Changed:
+		r, a := p.recorded[0], p.asked[0]
+		now, was, id = a.brief(short), r.brief(short), a.slug()+"-"+a.aspect(r)
+	}
+	mm.Gate = slug(mm.Workflow) + "." + id
+	mm.Snippet = snippet(mm.Gate, now, was)
+	mm.Advice = gateAdvice
+	switch {
+	case mm.Change == Changed:
+		ignore := ""
+		if mm.Path = parted(p.recorded[0].value, p.asked[0].value); mm.Path != "" {
+			ignore = fmt.Sprintf("workflowtest.Ignore(%q, %q) or ", cmp.Or(p.asked[0].name, mm.Workflow), mm.Path)
+		}
+		mm.Advice = fmt.Sprintf(valueAdvice, ignore)
+	case strings.HasSuffix(mm.Why, renamed):
+		mm.Advice = nameAdvice + "\n" + gateAdvice
+	}
+}
+
+// snippet is Go code with a gate: what is new, and what is as it was, each empty if it is nothing.
+func snippet(gate, now, was string) string {
+	yes, no := "\t… // new: "+now+"\n", "\t… // as it was: "+was+"\n"
+	switch {
+	case was == "":
+		return fmt.Sprintf("if workflow.Patched(ctx, %q) {\n%s}", gate, yes)
+	case now == "":
+		return fmt.Sprintf("if !workflow.Patched(ctx, %q) {\n%s}", gate, no)
+	}
+	return fmt.Sprintf("if workflow.Patched(ctx, %q) {\n%s} else {\n%s}", gate, yes, no)
+}
+
+// slug is a wish in a word, for the id of a gate.
+func (w wish) slug() string {
+	if w.name != "" {
+		return slug(w.name[strings.LastIndexByte(w.name, '.')+1:])
+	}
+	return slug(string(w.kind))
+}
+
+func slug(text string) string { return strings.ReplaceAll(text, " ", "-") }
+
+// aspect is in what a wish differs from the one that is recorded.
+func (w wish) aspect(recorded wish) string {
+	switch {
+	case w.after != recorded.after:
+		return w.after.String()
+	case w.id != recorded.id:
+		return "id"
+	case w.kind == anActivity || w.kind == aLocalStep || w.kind == aChild:
+		return "input"
+	}
+	return "value"
+}
