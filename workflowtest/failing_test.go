@@ -180,7 +180,7 @@ func TestWhatFailsATest(t *testing.T) {
 				}
 				workflowtest.Run(t, sale, 7, paid).Golden(file)
 			},
-			[]string{"the history is not that of ", "they differ at entry 3 of 15 and 6", `golden  {"seq":3,`, `now     {"seq":3,`, "attempt-failed"},
+			[]string{"the history is not that of ", "golden has 15 entries, now has 6", "▶   3  attempt-failed 1 down; again after", "│ now"},
 		},
 		"no golden history": {
 			func(t *testing.T) { workflowtest.Run(t, sale, 7, paid).Golden("testdata/none.json") },

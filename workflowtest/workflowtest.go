@@ -21,7 +21,7 @@
 // The clock begins at midnight UTC on 2000-01-01, and whatever else is random is the same in each run. What falls on the
 // same moment is done one after the other: first what the runtime has to do, then the activities in the order of their
 // steps, then the acts. So the history of a test is the same from run to run and from machine to machine, and can be kept:
-// see [Ran.Golden] and [Replay].
+// see [Ran.Golden], [Replay] and [ReplayDir].
 //
 // Each Run ends with checks of its own: the history replays from each of its entries on, strictly; it is the same when the
 // test is run again and the execution forgotten and remembered after every step; its hashes are whole; and nothing is left running.
@@ -65,9 +65,15 @@ type cue struct {
 //
 // The virtual clock stands still while an activity waits for the network. Begin servers outside of [Run], and keep no
 // connection open (http.Transport.DisableKeepAlives): a goroutine that goes on reading stops the clock for good.
-func Use(definitions ...workflow.Definition) Option {
-	return option(func(s *settings) { s.definitions = append(s.definitions, definitions...) })
-}
+//
+// For [ReplayDir] it says which workflows there are; several versions of one may be given.
+func Use(definitions ...workflow.Definition) Definitions { return definitions }
+
+// Definitions is an [Option] and a [ReplayOption], see [Use].
+type Definitions []workflow.Definition
+
+func (d Definitions) apply(s *settings) { s.definitions = append(s.definitions, d...) }
+func (d Definitions) corpus(c *corpus)  { c.definitions = append(c.definitions, d...) }
 
 // ID sets the workflow id. Default "test".
 func ID(id string) Option { return option(func(s *settings) { s.id = id }) }
@@ -135,7 +141,7 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	}
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		if err := p.check(all[id]); err != nil {
-			t.Errorf("%s: %v\n%s", id, err, table(all[id]))
+			t.Errorf("%s: %v\n%s", id, err, table(all[id], notes(err)...))
 		}
 	}
 	if t.Failed() {
