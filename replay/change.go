@@ -135,19 +135,28 @@ func (p *parting) change() (Change, string) {
 	return Replaced, why
 }
 
-// comes reports whether a wish is met further on, alone on one side: among what is recorded, or what is asked.
+// comes reports whether a wish is met further on, alone on the other side: among what is recorded, or what is asked. Of
+// several that are called alike it must be the very same.
 func (p *parting) comes(w wish, recorded bool) bool {
-	_, ok := p.find(w, recorded)
-	return ok
-}
-
-func (p *parting) find(w wish, recorded bool) (at int, ok bool) {
-	for i, pair := range p.pairs {
-		if recorded && pair.Right < 0 && p.recorded[pair.Left].fits(w) > 0 || !recorded && pair.Left < 0 && p.asked[pair.Right].fits(w) > 0 {
-			return i, true
+	least := 2
+	if alike(p.recorded, w) > 1 || alike(p.asked, w) > 1 {
+		least = 3
+	}
+	for _, pair := range p.pairs {
+		if recorded && pair.Right < 0 && p.recorded[pair.Left].fits(w) >= least || !recorded && pair.Left < 0 && p.asked[pair.Right].fits(w) >= least {
+			return true
 		}
 	}
-	return 0, false
+	return false
+}
+
+func alike(all []wish, w wish) (n int) {
+	for _, other := range all {
+		if other.fits(w) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // passed is what a wish that has moved has changed places with, if that is one thing.

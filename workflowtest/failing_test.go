@@ -31,7 +31,7 @@ func fails(t *testing.T, test func(*testing.T), says ...string) {
 	for i := range path {
 		path[i] = "^" + path[i] + "$"
 	}
-	c := exec.CommandContext(ctx, os.Args[0], "-test.run", strings.Join(path, "/"), "-test.timeout", "20s")
+	c := exec.CommandContext(ctx, os.Args[0], "-test.run", strings.Join(path, "/"), "-test.timeout", "20s", "-test.v")
 	c.Env = append(os.Environ(), inner+"="+t.Name())
 	out, err := c.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
