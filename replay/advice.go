@@ -22,21 +22,22 @@ If that is right: write golden files anew with go test -update, or have the test
 func (p *parting) advise(mm *Mismatch) {
 	gone, new := p.lone()
 	var now, was, id string
+	name := func(w wish) string { return w.slug(mm.Workflow) }
 	switch mm.Change {
 	case Added:
 		w := p.asked[new[0]]
-		now, id = w.called(), w.slug()+"-last"
+		now, id = w.called(), name(w)+"-last"
 		if len(p.recorded) > 0 {
-			id = w.slug() + "-before-" + p.recorded[0].slug()
+			id = name(w) + "-before-" + name(p.recorded[0])
 		}
 	case Removed:
 		w := p.recorded[gone[0]]
-		was, id = w.called(), "without-"+w.slug()
+		was, id = w.called(), "without-"+name(w)
 	case Replaced:
 		r, a := p.recorded[gone[0]], p.asked[new[0]]
-		now, was, id = a.called(), r.called(), a.slug()+"-for-"+r.slug()
+		now, was, id = a.called(), r.called(), name(a)+"-for-"+name(r)
 	case Moved:
-		now, was, id = p.asked[0].called()+" first", p.recorded[0].called()+" first", p.asked[0].slug()+"-first"
+		now, was, id = p.asked[0].called()+" first", p.recorded[0].called()+" first", name(p.asked[0])+"-first"
 		switch {
 		case p.more:
 			now, was = p.asked[0].called()+" here", p.recorded[0].called()+" later"
@@ -45,15 +46,18 @@ func (p *parting) advise(mm *Mismatch) {
 		}
 	case Changed:
 		r, a := p.recorded[0], p.asked[0]
-		now, was, id = a.brief(short), r.brief(short), a.slug()+"-"+a.aspect(r)
+		now, was, id = a.brief(short), r.brief(short), name(a)+"-"+a.aspect(r)
+		if path, l, v := parted(r.value, a.value); path != "" && path != "$" {
+			now, was = fmt.Sprintf("%s with %s %s", a.called(), path, text(v)), fmt.Sprintf("%s with %s %s", r.called(), path, text(l))
+		}
 	}
-	mm.Gate = slug(mm.Workflow) + "." + id
+	mm.Gate = mm.Workflow + "." + id
 	mm.Snippet = snippet(mm.Gate, now, was)
 	mm.Advice = gateAdvice
 	switch {
 	case mm.Change == Changed:
 		ignore := ""
-		if mm.Path = parted(p.recorded[0].value, p.asked[0].value); mm.Path != "" {
+		if mm.Path, _, _ = parted(p.recorded[0].value, p.asked[0].value); mm.Path != "" {
 			ignore = fmt.Sprintf("workflowtest.Ignore(%q, %q) or ", cmp.Or(p.asked[0].name, mm.Workflow), mm.Path)
 		}
 		mm.Advice = fmt.Sprintf(valueAdvice, ignore)
@@ -74,15 +78,13 @@ func snippet(gate, now, was string) string {
 	return fmt.Sprintf("if workflow.Patched(ctx, %q) {\n%s} else {\n%s}", gate, yes, no)
 }
 
-// slug is a wish in a word, for the id of a gate.
-func (w wish) slug() string {
+// slug is a wish in a word, for the id of a gate of a workflow.
+func (w wish) slug(workflow string) string {
 	if w.name != "" {
-		return slug(w.name[strings.LastIndexByte(w.name, '.')+1:])
+		return strings.ReplaceAll(strings.TrimPrefix(w.name, workflow+"."), ".", "-")
 	}
-	return slug(string(w.kind))
+	return strings.ReplaceAll(string(w.kind), " ", "-")
 }
-
-func slug(text string) string { return strings.ReplaceAll(text, " ", "-") }
 
 // aspect is in what a wish differs from the one that is recorded.
 func (w wish) aspect(recorded wish) string {

@@ -247,7 +247,7 @@ const unforeseen = "?"
 func (p *parting) window(agreement []agreed) []Row {
 	var rows []Row
 	for _, a := range agreement[max(0, len(agreement)-before):] {
-		rows = append(rows, Row{Seq: a.seq, Recorded: a.recorded.brief(short), Asked: a.asked.brief(short)})
+		rows = append(rows, Row{Seq: a.seq, Recorded: a.recorded.brief(longest), Asked: a.asked.brief(longest)})
 	}
 	here, shown := len(rows), 0
 	add := func(recorded, asked int) {
@@ -290,10 +290,10 @@ func at(places []int, i int) int {
 // row is what stands at two places, each -1 if it is none.
 func (p *parting) row(recorded, asked int) (r Row) {
 	if recorded >= 0 {
-		r.Seq, r.Recorded = p.seqs[recorded], p.recorded[recorded].brief(short)
+		r.Seq, r.Recorded = p.seqs[recorded], p.recorded[recorded].brief(longest)
 	}
 	if asked >= 0 {
-		r.Asked = p.asked[asked].brief(short)
+		r.Asked = p.asked[asked].brief(longest)
 	}
 	return r
 }

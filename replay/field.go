@@ -107,30 +107,26 @@ func value(p history.Payload) (v any, ok bool) {
 	return v, d.Decode(&v) == nil
 }
 
-// where says at which place two values differ first, and how.
+// where says at which place two values differ first, and how; empty: not known.
 func where(recorded, asked history.Payload) string {
-	l, r, ok := values(recorded, asked)
-	if !ok {
+	switch path, l, r := parted(recorded, asked); path {
+	case "":
 		return ""
-	}
-	path, l, r := part("$", l, r)
-	if path == "" {
-		return "" // they are written in another way
-	}
-	if path == "$" {
+	case "$":
 		return fmt.Sprintf(": recorded is %s, asked %s", text(l), text(r))
+	default:
+		return fmt.Sprintf(": they differ at %s, recorded is %s, asked %s", path, text(l), text(r))
 	}
-	return fmt.Sprintf(": they differ at %s, recorded is %s, asked %s", path, text(l), text(r))
 }
 
-// parted is the place at which two values differ first; empty: not known.
-func parted(recorded, asked history.Payload) string {
+// parted is the place at which two values differ first, and what each has there; empty: they cannot be read, or differ only
+// in how they are written.
+func parted(recorded, asked history.Payload) (path string, there, here any) {
 	l, r, ok := values(recorded, asked)
 	if !ok {
-		return ""
+		return "", nil, nil
 	}
-	path, _, _ := part("$", l, r)
-	return path
+	return part("$", l, r)
 }
 
 // nothing stands for a part that is not there.

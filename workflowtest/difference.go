@@ -69,7 +69,7 @@ func sideBySide(one string, left []history.Entry, other string, right []history.
 	for _, p := range diff.Align(len(ls)-same, len(rs)-same, func(i, j int) int { return ls[same+i].fits(rs[same+j]) }) {
 		row := diff.Row{Mark: true}
 		if p.Right >= 0 {
-			row.Number, row.Right = right[same+p.Right].Seq, rs[same+p.Right].String()
+			row.Right = rs[same+p.Right].String()
 		}
 		if p.Left >= 0 {
 			row.Number, row.Left = left[same+p.Left].Seq, ls[same+p.Left].String()

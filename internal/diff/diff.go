@@ -108,7 +108,8 @@ type Row struct {
 
 const widest = 58 // of a column
 
-// SideBySide writes rows in two columns under their names. What is too long is cut. A row without a number has none.
+// SideBySide writes rows in two columns under their names. What is too long is cut, where both are the
+// same if they differ behind that. A row without a number has none.
 func SideBySide(number, left, right string, rows []Row) string {
 	width, digits := utf8.RuneCountInString(left), utf8.RuneCountInString(number)
 	for _, r := range rows {
@@ -129,9 +130,25 @@ func SideBySide(number, left, right string, rows []Row) string {
 		if r.Number > 0 {
 			n = fmt.Sprint(r.Number)
 		}
-		line(mark, n, r.Left, r.Right)
+		left, right := focus(r.Left, r.Right)
+		line(mark, n, left, right)
 	}
 	return b.String()
+}
+
+// focus takes out of two texts that differ far behind what they have in common, so that it is seen how they differ.
+func focus(left, right string) (string, string) {
+	const head, near = 24, 6
+	l, r := []rune(left), []rune(right)
+	same := 0
+	for same < min(len(l), len(r)) && l[same] == r[same] {
+		same++
+	}
+	if same < widest-2*near || left == right || len(l) == 0 || len(r) == 0 {
+		return left, right
+	}
+	out := func(text []rune) string { return string(text[:head]) + "…" + string(text[same-near:]) }
+	return out(l), out(r)
 }
 
 func cut(text string) string {

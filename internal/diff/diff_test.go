@@ -53,6 +53,14 @@ func TestLongListsArePairedPlaceByPlace(t *testing.T) {
 	assert.Equal(t, 3000, strings.Count(got, "a"))
 }
 
+func TestWhereTheyDifferIsShown(t *testing.T) {
+	same := strings.Repeat("0123456789", 8)
+	got := diff.SideBySide("", "a", "b", []diff.Row{{Left: same + "left", Right: same + "right"}, {Left: same, Right: same}})
+	assert.Contains(t, got, "012345678901234567890123…456789left")
+	assert.Contains(t, got, "│ 012345678901234567890123…456789right\n")
+	assert.Contains(t, got, "│ "+same[:57]+"…\n", "what is the same is only cut")
+}
+
 func TestSideBySide(t *testing.T) {
 	assert.Equal(t, "  entry  recorded │ asked\n"+
 		"      2  a        │ a\n"+
