@@ -22,11 +22,11 @@ If that is right: write golden files anew with go test -update, or have the test
 func (p *parting) advise(mm *Mismatch) {
 	gone, new := p.lone()
 	var now, was, id string
-	name := func(w wish) string { return w.slug(mm.Workflow) }
+	name := func(w wish) string { return p.slug(w, mm.Workflow) }
 	switch mm.Change {
 	case Added:
 		w := p.asked[new[0]]
-		now, id = w.called(), name(w)+"-last"
+		now, id = w.called(), "with-"+name(w)
 		if len(p.recorded) > 0 {
 			id = name(w) + "-before-" + name(p.recorded[0])
 		}
@@ -78,12 +78,21 @@ func snippet(gate, now, was string) string {
 	return fmt.Sprintf("if workflow.Patched(ctx, %q) {\n%s} else {\n%s}", gate, yes, no)
 }
 
-// slug is a wish in a word, for the id of a gate of a workflow.
-func (w wish) slug(workflow string) string {
-	if w.name != "" {
-		return strings.ReplaceAll(strings.TrimPrefix(w.name, workflow+"."), ".", "-")
+// slug is a wish in a word, for the id of a gate of a workflow. What stands in front of a dot in the names of others too is
+// left out.
+func (p *parting) slug(w wish, workflow string) string {
+	if w.name == "" {
+		return strings.ReplaceAll(string(w.kind), " ", "-")
 	}
-	return strings.ReplaceAll(string(w.kind), " ", "-")
+	front, rest, dotted := strings.Cut(w.name, ".")
+	shared := front == workflow
+	for v := range p.wishes() {
+		shared = shared || v.name != w.name && strings.HasPrefix(v.name, front+".")
+	}
+	if dotted && shared {
+		return strings.ReplaceAll(rest, ".", "-")
+	}
+	return strings.ReplaceAll(w.name, ".", "-")
 }
 
 // aspect is in what a wish differs from the one that is recorded.

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/clewflow/clew/history"
@@ -36,6 +37,7 @@ type agreed struct {
 
 // A parting is what is recorded and what is asked from a mismatch on, paired.
 type parting struct {
+	agreed   []agreed // what came before
 	recorded []wish
 	seqs     []uint64 // of what is recorded
 	asked    []wish
@@ -47,7 +49,7 @@ type parting struct {
 
 // explain says of a mismatch what was changed, and what to do about it. rest are the entries of the run from there on.
 func (m *Machine) explain(mm *Mismatch, rest []history.Entry) {
-	p := &parting{more: mm.Recorded == "", none: mm.Asked == "", foreseen: m.config.Forecast}
+	p := &parting{agreed: m.agreement, more: mm.Recorded == "", none: mm.Asked == "", foreseen: m.config.Forecast}
 	if p.more {
 		rest = rest[1:]
 	}
@@ -73,7 +75,7 @@ func (m *Machine) explain(mm *Mismatch, rest []history.Entry) {
 	if p.none && waits != "" {
 		mm.Why += "; it waits for " + waits
 	}
-	mm.Window = p.window(m.agreement)
+	mm.Window = p.window()
 	p.advise(mm)
 }
 
@@ -148,6 +150,24 @@ func (p *parting) comes(w wish, recorded bool) bool {
 		}
 	}
 	return false
+}
+
+// wishes are all that is known of.
+func (p *parting) wishes() iter.Seq[wish] {
+	return func(yield func(wish) bool) {
+		for _, a := range p.agreed {
+			if !yield(a.asked) {
+				return
+			}
+		}
+		for _, all := range [][]wish{p.recorded, p.asked} {
+			for _, w := range all {
+				if !yield(w) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func alike(all []wish, w wish) (n int) {
@@ -244,9 +264,9 @@ func (w wish) numbered() string {
 const unforeseen = "?"
 
 // window are the decisions about the place.
-func (p *parting) window(agreement []agreed) []Row {
+func (p *parting) window() []Row {
 	var rows []Row
-	for _, a := range agreement[max(0, len(agreement)-before):] {
+	for _, a := range p.agreed[max(0, len(p.agreed)-before):] {
 		rows = append(rows, Row{Seq: a.seq, Recorded: a.recorded.brief(longest), Asked: a.asked.brief(longest)})
 	}
 	here, shown := len(rows), 0

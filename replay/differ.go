@@ -74,12 +74,21 @@ func (m *Machine) differID(r, a wish) (Change, string) {
 	default:
 		return Moved, fmt.Sprintf("the code answers update %s first, recorded is update %s", a.id, r.id)
 	}
-	for other, o := range m.open {
-		if other != a.step && o.activity == a.name && o.child == r.id {
-			return Moved, fmt.Sprintf("%s: it is the id of step %d, so the order has changed", why, other)
-		}
+	if other := m.other(a, func(o *open) bool { return o.child == r.id }); other > 0 {
+		return Moved, fmt.Sprintf("%s: it is the id of step %d, so the order has changed", why, other)
 	}
 	return m.lenient(why, none)
+}
+
+// other is the first open step of the same name but a's that is the one; 0: none is. The first, so that a mismatch always
+// reads the same: it is recorded once for each way it reads.
+func (m *Machine) other(a wish, is func(*open) bool) (first history.Step) {
+	for step, o := range m.open {
+		if step != a.step && o.activity == a.name && is(o) && (first == 0 || step < first) {
+			first = step
+		}
+	}
+	return first
 }
 
 // differValue says what another value means: that of another open step of the same name, that the order has changed.
@@ -89,10 +98,8 @@ func (m *Machine) differValue(r, a wish) (Change, string) {
 	switch r.kind {
 	case anActivity, aLocalStep, aChild:
 		subject = a.name
-		for other, o := range m.open {
-			if other != a.step && o.activity == a.name && o.input == r.value.Sum {
-				return Moved, fmt.Sprintf("%s (step %d) is called with the input of step %d, so the order has changed", a.called(), a.step, other)
-			}
+		if other := m.other(a, func(o *open) bool { return o.input == r.value.Sum }); other > 0 {
+			return Moved, fmt.Sprintf("%s (step %d) is called with the input of step %d, so the order has changed", a.called(), a.step, other)
 		}
 		why = fmt.Sprintf("%s (step %d) is called with another input", a.called(), a.step)
 	case aSignal:

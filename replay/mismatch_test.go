@@ -200,6 +200,21 @@ func TestCodeThatPartsFromACompletedHistoryIsFound(t *testing.T) {
 	}
 }
 
+func TestAChangedChildIsExplained(t *testing.T) {
+	sending := func(n int, opts ...workflow.ChildOption) shopFn {
+		return func(ctx workflow.Context, _ int) (int, error) { return workflow.Child(ctx, parcel, n, opts...) }
+	}
+	w := begin(t, sending(1), 0)
+	w.childStarts(1)
+	w.childCompletes(1, 2)
+	for name, code := range map[string]shopFn{"another-child-input": sending(3), "another-child-id": sending(1, workflow.ID("x"))} {
+		got := held(w, replay.Strict, code)
+		require.NotNil(t, got)
+		assert.Equal(t, replay.Changed, got.Change)
+		golden(t, "testdata/mismatch/"+name+".txt", wherever.ReplaceAllString(got.Error(), "in code   shop.go:7"))
+	}
+}
+
 var wherever = regexp.MustCompile(`in code   .*`)
 
 var update = flag.Bool("update", false, "write golden files instead of comparing with them")

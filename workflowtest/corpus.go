@@ -212,25 +212,35 @@ var errRedacted = errors.New("redacted")
 func (c *corpus) open(t *testing.T, x history.Exported) (entries []history.Entry, closed error) {
 	entries = make([]history.Entry, 0, len(x.Entries))
 	for _, e := range x.Entries {
-		role := e.Event.Role()
 		if e.Encoded() {
 			event, err := c.vault.Unwrap(t.Context(), x.ID, e.Seq, e.Event)
-			if err != nil && role != history.Note {
+			if err != nil && e.Event.Role() != history.Note {
 				return entries, err
 			}
 			e = e.With(event)
 		}
-		if role == history.Input {
-			for field, p := range history.Payloads(e.Event) {
-				if p.Closed() {
-					return entries, fmt.Errorf("entry %d cannot be read: its payload %q is closed (%s)", e.Seq, field, p.Encoding)
-				}
-				if p.Redacted() {
-					return entries, fmt.Errorf("entry %d cannot be read: its payload %q was %w", e.Seq, field, errRedacted)
-				}
-			}
+		if err := unreadable(e); err != nil {
+			return entries, err
 		}
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// unreadable says which payload of an entry the code would be told, or its wishes be held against, and cannot be read.
+func unreadable(e history.Entry) error {
+	role := e.Event.Role()
+	_, kept := e.Event.(*history.Kept)
+	if told := role == history.Input || kept; role == history.Note || !told && !e.Encoded() {
+		return nil
+	}
+	for field, p := range history.Payloads(e.Event) {
+		switch {
+		case p.Closed():
+			return fmt.Errorf("entry %d cannot be read: its payload %q is closed (%s)", e.Seq, field, p.Encoding)
+		case p.Redacted() && (role == history.Input || kept):
+			return fmt.Errorf("entry %d cannot be read: its payload %q was %w", e.Seq, field, errRedacted)
+		}
+	}
+	return nil
 }

@@ -195,6 +195,12 @@ func TestWhatFailsACorpus(t *testing.T) {
 			},
 			[]string{"nothing was compared: vault: opening the payload \"input\" of entry 1 of shop/parcel-1: vault: no such codec", "give the vault that opens it with workflowtest.Sealed"},
 		},
+		"a vault that opens nothing": {
+			func(t *testing.T) {
+				workflowtest.ReplayDir(t, folder(t, map[string][]byte{"a.jsonl": production(t, encrypted(t))}), workflowtest.Use(v1, v2, label), workflowtest.Sealed(nil))
+			},
+			[]string{"nothing was compared: entry 1 cannot be read: its payload \"input\" is closed (json+aes-256-gcm:"},
+		},
 		"the keys of somebody else": {
 			func(t *testing.T) {
 				workflowtest.ReplayDir(t, folder(t, map[string][]byte{"a.jsonl": production(t, encrypted(t))}), workflowtest.Use(v1, v2, label), workflowtest.Sealed(encrypted(t)))

@@ -153,7 +153,11 @@ func tell(e history.Entry) (step, what string) {
 	case *history.Failed:
 		return "", reason("", v.Failure)
 	case *history.Stalled:
-		return "", v.Reason
+		reason, more, _ := strings.Cut(v.Reason, "\n")
+		if more != "" {
+			reason += " …"
+		}
+		return "", reason
 	}
 	return other(e)
 }

@@ -23,6 +23,15 @@
 // steps, then the acts. So the history of a test is the same from run to run and from machine to machine, and can be kept:
 // see [Ran.Golden], [Replay] and [ReplayDir].
 //
+// Histories of the past tell whether today's code still fits runs that are open: keep golden files of releases, and now and
+// then an export of production,
+//
+//	clew export --all -o testdata/production.jsonl
+//
+//	func TestTodaysCodeFits(t *testing.T) {
+//		workflowtest.ReplayDir(t, "testdata", workflowtest.Use(order.Process, order.ProcessV2))
+//	}
+//
 // Each Run ends with checks of its own: the history replays from each of its entries on, strictly; it is the same when the
 // test is run again and the execution forgotten and remembered after every step; its hashes are whole; and nothing is left running.
 package workflowtest
