@@ -20,37 +20,7 @@ If that is right: write golden files anew with go test -update, or have the test
 
 // advise says what to do, and writes the gate.
 func (p *parting) advise(mm *Mismatch) {
-	gone, new := p.lone()
-	var now, was, id string
-	name := func(w wish) string { return p.slug(w, mm.Workflow) }
-	switch mm.Change {
-	case Added:
-		w := p.asked[new[0]]
-		now, id = w.called(), "with-"+name(w)
-		if len(p.recorded) > 0 {
-			id = name(w) + "-before-" + name(p.recorded[0])
-		}
-	case Removed:
-		w := p.recorded[gone[0]]
-		was, id = w.called(), "without-"+name(w)
-	case Replaced:
-		r, a := p.recorded[gone[0]], p.asked[new[0]]
-		now, was, id = a.called(), r.called(), name(a)+"-for-"+name(r)
-	case Moved:
-		now, was, id = p.asked[0].called()+" first", p.recorded[0].called()+" first", name(p.asked[0])+"-first"
-		switch {
-		case p.more:
-			now, was = p.asked[0].called()+" here", p.recorded[0].called()+" later"
-		case p.none:
-			now, was = p.asked[0].called()+" later", p.recorded[0].called()+" here"
-		}
-	case Changed:
-		r, a := p.recorded[0], p.asked[0]
-		now, was, id = a.brief(short), r.brief(short), name(a)+"-"+a.aspect(r)
-		if path, l, v := parted(r.value, a.value); path != "" && path != "$" {
-			now, was = fmt.Sprintf("%s with %s %s", a.called(), path, text(v)), fmt.Sprintf("%s with %s %s", r.called(), path, text(l))
-		}
-	}
+	now, was, id := p.gate(mm.Change, mm.Workflow)
 	mm.Gate = mm.Workflow + "." + id
 	mm.Snippet = snippet(mm.Gate, now, was)
 	mm.Advice = gateAdvice
@@ -64,6 +34,40 @@ func (p *parting) advise(mm *Mismatch) {
 	case strings.HasSuffix(mm.Why, renamed):
 		mm.Advice = nameAdvice + "\n" + gateAdvice
 	}
+}
+
+// gate says what is new and what was before, each empty if it is nothing, and names the change.
+func (p *parting) gate(change Change, workflow string) (now, was, id string) {
+	gone, new := p.lone()
+	name := func(w wish) string { return p.slug(w, workflow) }
+	switch change {
+	case Added:
+		w := p.asked[new[0]]
+		if len(p.recorded) == 0 {
+			return w.called(), "", "with-" + name(w)
+		}
+		return w.called(), "", name(w) + "-before-" + name(p.recorded[0])
+	case Removed:
+		w := p.recorded[gone[0]]
+		return "", w.called(), "without-" + name(w)
+	case Replaced:
+		r, a := p.recorded[gone[0]], p.asked[new[0]]
+		return a.called(), r.called(), name(a) + "-for-" + name(r)
+	}
+	r, a := p.recorded[0], p.asked[0]
+	switch {
+	case change == Changed:
+		now, was, id = a.brief(short), r.brief(short), name(a)+"-"+a.aspect(r)
+		if path, l, v := parted(r.value, a.value); path != "" && path != "$" {
+			now, was = fmt.Sprintf("%s with %s %s", a.called(), path, text(v)), fmt.Sprintf("%s with %s %s", r.called(), path, text(l))
+		}
+		return now, was, id
+	case p.more:
+		return a.called() + " here", a.called() + " later", name(a) + "-first"
+	case p.none:
+		return a.called() + " later", a.called() + " here", name(a) + "-later"
+	}
+	return a.called() + " first", r.called() + " first", name(a) + "-first"
 }
 
 // snippet is Go code with a gate: what is new, and what is as it was, each empty if it is nothing.

@@ -15,10 +15,13 @@ func difference(one string, a []byte, other string, b []byte) string {
 	if bytes.Equal(a, b) {
 		return ""
 	}
-	left, wrong := history.Unmarshal(a)
+	left, err := history.Unmarshal(a)
+	if err != nil {
+		return fmt.Sprintf("%s cannot be read as a history: %v\n", one, err)
+	}
 	right, err := history.Unmarshal(b)
-	if wrong != nil || err != nil {
-		return fmt.Sprintf("%s has %d entries that can be read: %v\n%s has %d: %v\n", one, len(left), wrong, other, len(right), err)
+	if err != nil {
+		return fmt.Sprintf("%s cannot be read as a history: %v\n", other, err)
 	}
 	if text := sideBySide(one, left, other, right); text != "" {
 		return fmt.Sprintf("%s has %d entries, %s has %d\n%s", one, len(left), other, len(right), text)

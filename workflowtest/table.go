@@ -61,6 +61,7 @@ func table(entries []history.Entry, notes ...note) string {
 		gap(&b, left)
 		left = 0
 		line := fmt.Sprintf("  %-*s  %-*s  %-*s  %-*s  %s", widths[0], row[0], widths[1], row[1], widths[2], row[2], widths[3], row[3], row[4])
+		line = strings.TrimRight(line, " ")
 		if i == 0 {
 			b.WriteString(line + "\n")
 			continue
@@ -118,8 +119,6 @@ func tell(e history.Entry) (step, what string) {
 	switch v := e.Event.(type) {
 	case *history.Started:
 		return "", v.Type + " " + brief(v.Input)
-	case *history.Signaled:
-		return "", v.Name + " " + brief(v.Value)
 	case *history.ActivityScheduled:
 		return number(v.Step), v.Name + " " + brief(v.Input)
 	case *history.ActivityCompleted:
@@ -134,6 +133,25 @@ func tell(e history.Entry) (step, what string) {
 		return number(v.Step), try(v.Try) + brief(v.Checkpoint)
 	case *history.TimerStarted:
 		return number(v.Step), v.After.String()
+	case *history.Completed:
+		return "", brief(v.Result)
+	case *history.Failed:
+		return "", reason("", v.Failure)
+	case *history.Stalled:
+		reason, more, _ := strings.Cut(v.Reason, "\n")
+		if more != "" {
+			reason += " …"
+		}
+		return "", reason
+	}
+	return tellMessage(e)
+}
+
+// tellMessage is tell for what executions have to do with each other and with clients.
+func tellMessage(e history.Entry) (step, what string) {
+	switch v := e.Event.(type) {
+	case *history.Signaled:
+		return "", v.Name + " " + brief(v.Value)
 	case *history.ChildAsked:
 		return number(v.Step), fmt.Sprintf("%s (%s) %s", v.ID, v.Type, brief(v.Input))
 	case *history.ChildClosed:
@@ -148,16 +166,6 @@ func tell(e history.Entry) (step, what string) {
 		return "", v.Update + " " + reason("", v.Failure)
 	case *history.Kept:
 		return "", v.Name + " " + brief(v.Value)
-	case *history.Completed:
-		return "", brief(v.Result)
-	case *history.Failed:
-		return "", reason("", v.Failure)
-	case *history.Stalled:
-		reason, more, _ := strings.Cut(v.Reason, "\n")
-		if more != "" {
-			reason += " …"
-		}
-		return "", reason
 	}
 	return other(e)
 }
