@@ -196,6 +196,12 @@ func TestCodeThatPartsFromACompletedHistoryIsFound(t *testing.T) {
 				assert.Regexp(t, `mismatch_test\.go:\d+ \(github\.com/clewflow/clew/replay_test\.`, got.Place)
 			}
 			golden(t, "testdata/mismatch/"+name+".txt", wherever.ReplaceAllString(got.Error(), "in code   shop.go:7"))
+			assert.Nil(t, held(w, replay.Strict, func(ctx workflow.Context, n int) (int, error) {
+				if workflow.Patched(ctx, got.Gate) {
+					return c.code(ctx, n)
+				}
+				return shop(ctx, n)
+			}), "the gate helps")
 		})
 	}
 }
