@@ -35,6 +35,9 @@ const (
 	Strict
 )
 
+// ErrNoCode says that a history is of a workflow, or of a version of one, that is not here.
+var ErrNoCode = errors.New("replay: no code for workflow")
+
 // Codes finds the code of a workflow; nil if it is not here.
 type Codes func(workflow string, version int) workflow.Code
 
@@ -52,7 +55,7 @@ func Verify(codes Codes, level Level, entries []history.Entry) error {
 
 // Verify holds all runs in a history against code: each decision must be what the code asks at that place, and nothing
 // may be asked that is not recorded. Because entries are shown one by one, this checks every prefix too. The error is a
-// *[Mismatch], a *[Stalled], or says which workflow has no code.
+// *[Mismatch], a *[Stalled], or [ErrNoCode] with the name.
 //
 // After a mismatch the code is asked on, with empty results for what is not recorded, to tell what was changed.
 func (c Check) Verify(entries []history.Entry) error {
@@ -104,7 +107,7 @@ func (c Check) run(entries, run []history.Entry) error {
 	}
 	started := run[0].Event.(*history.Started)
 	if config.Code = c.Codes(started.Type, started.Version); config.Code == nil {
-		return fmt.Errorf("replay: no code for workflow %s", versioned(started))
+		return fmt.Errorf("%w %s", ErrNoCode, versioned(started))
 	}
 	m, err := Remember(config, run)
 	if m != nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/clewflow/clew/history"
@@ -162,13 +161,14 @@ func readHistories(file string) ([]history.Exported, error) {
 		return nil, err
 	}
 	all, err := history.UnmarshalExport(lines)
+	all = slices.DeleteFunc(all, func(x history.Exported) bool { return len(x.Entries) == 0 })
 	if err == nil && len(all) == 0 {
 		err = errors.New("no entries")
 	}
 	if err != nil {
 		return all, fmt.Errorf("%s holds no history, want entries as Golden and clew export write them, one a line: %w", file, err)
 	}
-	return slices.DeleteFunc(all, func(x history.Exported) bool { return len(x.Entries) == 0 }), nil
+	return all, nil
 }
 
 // replay holds an execution against the code, as far as it can be read. skipped says what was not compared, if that is
@@ -184,14 +184,12 @@ func (c *corpus) replay(t *testing.T, x history.Exported) (skipped string, err e
 	if len(entries) > 0 {
 		err = c.check.Verify(entries)
 	}
-	if err != nil {
-		text := table(entries, notes(err)...)
-		if strings.Contains(err.Error(), "no code for") {
-			return "", fmt.Errorf("%w; give its definition to workflowtest.Use", err)
-		}
-		return "", fmt.Errorf("%w\n%s", err, text)
-	}
-	if closed == nil {
+	switch {
+	case errors.Is(err, replay.ErrNoCode):
+		return "", fmt.Errorf("%w; give its definition to ReplayDir, with workflowtest.Use", err)
+	case err != nil:
+		return "", fmt.Errorf("%w\n%s", err, table(entries, notes(err)...))
+	case closed == nil:
 		return "", nil
 	}
 	compared := "nothing was compared"
@@ -202,7 +200,7 @@ func (c *corpus) replay(t *testing.T, x history.Exported) (skipped string, err e
 	if errors.Is(closed, errRedacted) || errors.Is(closed, vault.ErrShredded) {
 		return text, nil
 	}
-	return "", fmt.Errorf("%s\ngive the vault that opens it with workflowtest.Sealed", text)
+	return "", fmt.Errorf("%s\ngive the vault that opens it to ReplayDir, with workflowtest.Sealed", text)
 }
 
 var errRedacted = errors.New("redacted")

@@ -172,7 +172,7 @@ func TestWhatFailsACorpus(t *testing.T) {
 			func(t *testing.T) {
 				workflowtest.ReplayDir(t, folder(t, map[string][]byte{"a.jsonl": production(t, nil)}), workflowtest.Use(v1, label))
 			},
-			[]string{"no code for workflow parcel version 2; give its definition to workflowtest.Use", "PASS: TestWhatFailsACorpus/a_version_that_is_missing/a.jsonl/parcel-1 "},
+			[]string{"no code for workflow parcel version 2; give its definition to ReplayDir, with workflowtest.Use", "PASS: TestWhatFailsACorpus/a_version_that_is_missing/a.jsonl/parcel-1 "},
 		},
 		"a child that has changed": {
 			func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestWhatFailsACorpus(t *testing.T) {
 			func(t *testing.T) {
 				workflowtest.ReplayDir(t, folder(t, map[string][]byte{"a.jsonl": production(t, encrypted(t))}), workflowtest.Use(v1, v2, label))
 			},
-			[]string{"nothing was compared: vault: opening the payload \"input\" of entry 1 of shop/parcel-1: vault: no such codec", "give the vault that opens it with workflowtest.Sealed"},
+			[]string{"nothing was compared: vault: opening the payload \"input\" of entry 1 of shop/parcel-1: vault: no such codec", "give the vault that opens it to ReplayDir, with workflowtest.Sealed"},
 		},
 		"a vault that opens nothing": {
 			func(t *testing.T) {
@@ -237,9 +237,9 @@ func TestWhatFailsACorpus(t *testing.T) {
 		},
 		"a file that is none": {
 			func(t *testing.T) {
-				workflowtest.ReplayDir(t, folder(t, map[string][]byte{"lamps.json": []byte(`{"lamps":3}`), "b.json": nil}), workflowtest.Use(sale))
+				workflowtest.ReplayDir(t, folder(t, map[string][]byte{"lamps.json": []byte(`{"lamps":3}`), "b.json": history.AppendHeading(nil, history.ID{Workflow: "w"})}), workflowtest.Use(sale))
 			},
-			[]string{"lamps.json holds no history, want entries as Golden and clew export write them, one a line: line 1: ", "b.json holds no history"},
+			[]string{"lamps.json holds no history, want entries as Golden and clew export write them, one a line: line 1: ", "b.json holds no history, want entries as Golden and clew export write them, one a line: no entries"},
 		},
 		"no files": {
 			func(t *testing.T) { workflowtest.ReplayDir(t, t.TempDir(), workflowtest.Use(sale)) },
