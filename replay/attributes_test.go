@@ -132,12 +132,12 @@ func TestAttributesAndViewsAreHeld(t *testing.T) {
 	assert.Nil(t, held(v, replay.Names, showing(2)))
 	got := held(w, replay.Strict, setting(2))
 	require.NotNil(t, got)
-	assert.Equal(t, []string{"the code sets other attributes", `attributes {"a1":1}`, `attributes {"a2":2}`}, []string{got.Why, got.Recorded, got.Asked})
+	assert.Equal(t, []string{"the code sets other attributes: they differ at $.a1, recorded is 1, asked nothing", `attributes {"a1":1}`, `attributes {"a2":2}`}, []string{got.Why, got.Recorded, got.Asked})
 	got = held(v, replay.Strict, showing(2))
 	require.NotNil(t, got)
-	assert.Equal(t, []string{"the code publishes another view", "view 1", "view 2"}, []string{got.Why, got.Recorded, got.Asked})
+	assert.Equal(t, []string{"the code publishes another view: recorded is 1, asked 2", "view 1", "view 2"}, []string{got.Why, got.Recorded, got.Asked})
 	for _, got := range []*replay.Mismatch{held(w, replay.Names, showing(1)), held(v, replay.Names, setting(1))} {
 		require.NotNil(t, got)
-		assert.Equal(t, "the code asks for another kind of thing", got.Why)
+		assert.Equal(t, replay.Replaced, got.Change)
 	}
 }

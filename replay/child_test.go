@@ -445,17 +445,17 @@ func TestAChildsGateAndInputAreHeld(t *testing.T) {
 	w.childCompletes(2, 0)
 	got := held(w, replay.Names, two(2, 1))
 	require.NotNil(t, got)
-	assert.Equal(t, "the code asks with another input: it is the input of step 2, so the order has changed", got.Why)
+	assert.Equal(t, "child parcel (step 1) is called with the input of step 2, so the order has changed", got.Why)
 	assert.Nil(t, held(w, replay.Names, two(1, 3)))
 	got = held(w, replay.Strict, two(1, 3))
 	require.NotNil(t, got)
-	assert.Equal(t, "the code asks with another input for parcel", got.Why)
+	assert.Equal(t, "child parcel (step 2) is called with another input: recorded is 2, asked 3", got.Why)
 	assert.Equal(t, "child w1~1.2 (parcel), step 2, input 2", got.Recorded)
 	assert.Equal(t, "child w1~1.2 (parcel), step 2, input 3", got.Asked)
 	assert.Nil(t, held(w, replay.Names, two(1, 2, workflow.ID("x"))), "another id passes with a warning")
 	got = held(w, replay.Strict, two(1, 2, workflow.ID("x")))
 	require.NotNil(t, got)
-	assert.Equal(t, "the code asks for a child with the id x, recorded is w1~1.1", got.Why)
+	assert.Equal(t, "the code asks for a child parcel with the id x, recorded is w1~1.1 (step 1)", got.Why)
 }
 
 func TestChildrenInAnotherOrderNeverPass(t *testing.T) {
@@ -472,6 +472,6 @@ func TestChildrenInAnotherOrderNeverPass(t *testing.T) {
 		w.childCompletes(2, 0)
 		got := held(w, replay.Names, two("west", "east"))
 		require.NotNil(t, got, "the result of one child would reach the asker of the other")
-		assert.Equal(t, "the code asks for a child with the id west, recorded is east: it is the id of step 2, so the order has changed", got.Why)
+		assert.Equal(t, "the code asks for a child parcel with the id west, recorded is east (step 1): it is the id of step 2, so the order has changed", got.Why)
 	}
 }

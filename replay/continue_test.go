@@ -55,7 +55,10 @@ func TestContinuingIsHeldAgainstTheNextRun(t *testing.T) {
 	require.Equal(t, 3, result[int](w))
 	got := held(w, replay.Strict, code(3))
 	require.NotNil(t, got)
-	assert.Equal(t, replay.Mismatch{Workflow: "test", Seq: 3, Why: "the code continues as new with 4, recorded is 3", Agreed: 2}, *got)
+	assert.Equal(t, replay.Mismatch{
+		Seq: 3, Change: replay.Changed, Recorded: "continue as new with 3", Asked: "continue as new with 4", Agreed: 2,
+	}, core(got))
+	assert.Equal(t, "the code continues as new with another input: recorded is 3, asked 4", got.Why)
 	assert.Nil(t, held(w, replay.Names, code(3)), "another input passes with a warning")
 	got = held(w, replay.Names, func(ctx workflow.Context, n int) (int, error) { return n, nil })
 	require.NotNil(t, got)

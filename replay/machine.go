@@ -27,7 +27,9 @@ type Config struct {
 	Pool       *coro.Pool   // of what coroutines run on; nil: none
 	Carried    []Carried    // what the runs before have left to this one, in order
 	Stray      func()       // called, from anywhere, when a goroutine that is no coroutine of the code's has been caught
-	places     bool         // remember where in the code things are asked; costly
+	Ignore     []Field      // of values that the code asks with, which may differ at level Strict
+	Forecast   bool         // after a mismatch, ask the code on with made-up results to tell what was changed: for tests
+	places     bool         // remember where in the code things are asked, and what agreed; costly
 }
 
 // Carried is a signal or an update that was accepted in an earlier run and not received or answered there.
@@ -72,7 +74,8 @@ type Machine struct {
 	first     uint64 // Seq of Started
 	told      uint64 // the input being told
 	agreed    uint64 // the last entry at which code and history agreed
-	returned  bool   // the code has returned; what comes now is the next run's
+	agreement []agreed
+	returned  bool // the code has returned; what comes now is the next run's
 	late      *history.CancelRequested
 	finished  bool            // the code has asked for the end
 	closed    bool            // the history has ended
@@ -121,6 +124,9 @@ func remember(c Config, run []history.Entry) (*Machine, error) {
 		e := &run[i]
 		m.live = e.Seq > told
 		if err := m.Observe(e, bytes); err != nil {
+			if mismatch := (*Mismatch)(nil); c.places && errors.As(err, &mismatch) {
+				m.explain(mismatch, run[i:])
+			}
 			return m, err
 		}
 		bytes += e.Size()
@@ -182,7 +188,7 @@ func (m *Machine) Observe(e *history.Entry, bytes int) error {
 	if e.Told > 0 {
 		m.prune()
 		if len(m.asked) > 0 && m.asked[0].at <= e.Told && !m.closed {
-			return m.mismatch(e, nil, m.asked[0], "the code asks more than is recorded")
+			return m.part(e.Seq, nil, &m.asked[0], Added, "the code asks more than is recorded")
 		}
 	}
 	m.agreed = e.Seq

@@ -8,6 +8,9 @@
 // The one exception are gates and kept values, whose markers are found by name anywhere in the run; that is why a machine
 // is shown the whole run before the first input is told, see [Machine.Remember].
 //
+// Where code and history part, a [Mismatch] says what was changed in the code, as far as that can be told from what it asks
+// and from what is recorded further on, and which gate would help.
+//
 // Which asks leave no entry is a rule of this package, frozen and never decided again: a cancel whose target's outcome
 // stands before the place where it would be recorded, and anything after the end of the run was asked.
 package replay
@@ -17,6 +20,7 @@ import (
 	"fmt"
 
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/diff"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -31,17 +35,39 @@ const (
 	Strict
 )
 
+// ErrNoCode says that a history is of a workflow, or of a version of one, that is not here.
+var ErrNoCode = errors.New("replay: no code for workflow")
+
 // Codes finds the code of a workflow; nil if it is not here.
 type Codes func(workflow string, version int) workflow.Code
 
+// Check is how histories are held against code.
+type Check struct {
+	Codes  Codes
+	Level  Level
+	Ignore []Field // parts of values that may differ at level Strict
+}
+
+// Verify holds all runs in a history against code at a level, see [Check.Verify].
+func Verify(codes Codes, level Level, entries []history.Entry) error {
+	return Check{Codes: codes, Level: level}.Verify(entries)
+}
+
 // Verify holds all runs in a history against code: each decision must be what the code asks at that place, and nothing
 // may be asked that is not recorded. Because entries are shown one by one, this checks every prefix too. The error is a
-// *[Mismatch], a *[Stalled], or says which workflow has no code.
-func Verify(codes Codes, level Level, entries []history.Entry) error {
+// *[Mismatch], a *[Stalled], or [ErrNoCode] with the name.
+//
+// After a mismatch the code is asked on, with empty results for what is not recorded, to tell what was changed.
+func (c Check) Verify(entries []history.Entry) error {
+	for _, f := range c.Ignore {
+		if err := f.Check(); err != nil {
+			return err
+		}
+	}
 	for rest := entries; len(rest) > 0; {
 		run := FirstRun(rest)
 		rest = rest[len(run):]
-		if err := verifyRun(codes, level, entries, run); err != nil {
+		if err := c.run(entries, run); err != nil {
 			return err
 		}
 	}
@@ -74,16 +100,16 @@ func ConfigOf(c Config, entries []history.Entry, run []history.Entry) (Config, e
 	return c, err
 }
 
-func verifyRun(codes Codes, level Level, entries, run []history.Entry) error {
-	c, err := ConfigOf(Config{Level: level}, entries, run)
+func (c Check) run(entries, run []history.Entry) error {
+	config, err := ConfigOf(Config{Level: c.Level, Ignore: c.Ignore, Forecast: true}, entries, run)
 	if err != nil {
 		return err
 	}
 	started := run[0].Event.(*history.Started)
-	if c.Code = codes(started.Type, started.Version); c.Code == nil {
-		return fmt.Errorf("replay: no code for workflow %s", started.Type)
+	if config.Code = c.Codes(started.Type, started.Version); config.Code == nil {
+		return fmt.Errorf("%w %s", ErrNoCode, versioned(started))
 	}
-	m, err := Remember(c, run)
+	m, err := Remember(config, run)
 	if m != nil {
 		m.Stop()
 	}
@@ -91,6 +117,13 @@ func verifyRun(codes Codes, level Level, entries, run []history.Entry) error {
 		return err
 	}
 	return m.continues(entries, run)
+}
+
+func versioned(s *history.Started) string {
+	if s.Version == 0 {
+		return s.Type
+	}
+	return fmt.Sprintf("%s version %d", s.Type, s.Version)
 }
 
 // continues holds the input with which the code goes on against that of the next run.
@@ -101,8 +134,14 @@ func (m *Machine) continues(entries, run []history.Entry) error {
 		return nil
 	}
 	next, ok := entries[i].Event.(*history.Started)
-	if !ok || m.config.Level != Strict || next.Input.Sum == m.next.Sum {
+	if !ok || m.config.Level != Strict || next.Input.Sum == m.next.Sum || m.ignores(m.run.Type, next.Input, m.next) {
 		return nil
 	}
-	return m.mismatch(&entries[i], nil, ask{}, fmt.Sprintf("the code continues as new with %s, recorded is %s", abridged(m.next), abridged(next.Input)))
+	r := wish{kind: continues, value: next.Input, said: abridged(next.Input, longest)}
+	a := wish{kind: continues, value: m.next, said: abridged(m.next, longest)}
+	mm := m.part(entries[i].Seq, &r, nil, Changed, "the code continues as new with another input"+where(r.value, a.value))
+	mm.Asked = a.String()
+	p := &parting{recorded: []wish{r}, asked: []wish{a}, pairs: []diff.Pair{{}}}
+	p.advise(mm)
+	return mm
 }

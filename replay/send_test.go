@@ -99,12 +99,12 @@ func TestSendsAreHeld(t *testing.T) {
 		want   string
 		asked  string
 	}{
-		"another name":  {send("a", halt.With(1)), false, "the code asks for another name", "signal halt to a, step 1, value 1"},
-		"another id":    {send("b", poke.With(1)), true, "the code sends to b, recorded is a", "signal poke to b, step 1, value 1"},
-		"another value": {send("a", poke.With(2)), true, "the code sends another value with poke", "signal poke to a, step 1, value 2"},
+		"another name":  {send("a", halt.With(1)), false, "the code now sends signal halt to a (step 1), where the history sends signal poke to a; was it renamed?", "signal halt to a, step 1, value 1"},
+		"another id":    {send("b", poke.With(1)), true, "the code sends to b, recorded is a (step 1)", "signal poke to b, step 1, value 1"},
+		"another value": {send("a", poke.With(2)), true, "signal poke (step 1) is sent with another value: recorded is 1, asked 2", "signal poke to a, step 1, value 2"},
 		"a cancel": {
 			func(ctx workflow.Context, _ int) (int, error) { return 0, workflow.SendCancel(ctx, "a") }, false,
-			"the code asks for another kind of thing", "ask a to end, step 1",
+			"the code now asks a to end (step 1), where the history sends signal poke to a", "ask a to end, step 1",
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestSendsInAnotherOrderNeverPass(t *testing.T) {
 	w.sent(2, history.RefusedNotFound)
 	got := held(w, replay.Names, both("west", "east"))
 	require.NotNil(t, got, "what became of one would reach the sender of the other")
-	assert.Equal(t, "the code sends to west, recorded is east: it is the id of step 2, so the order has changed", got.Why)
+	assert.Equal(t, "the code sends to west, recorded is east (step 1): it is the id of step 2, so the order has changed", got.Why)
 	assert.Nil(t, held(w, replay.Names, both("east", "north")), "an id that is nobody else's has only changed")
 	w.sent(1, "")
 }

@@ -129,7 +129,7 @@ func TestALocalStepIsNoActivity(t *testing.T) {
 	remote := func(ctx workflow.Context, _ int) (int, error) { return workflow.Do(ctx, load, workflow.None{}) }
 	got := held(begin(t, local, 0), replay.Names, remote)
 	require.NotNil(t, got)
-	assert.Equal(t, []string{"the code asks for another kind of thing", "local step load, step 1", "activity load, step 1, input {}"}, []string{got.Why, got.Recorded, got.Asked})
+	assert.Equal(t, []string{"the code now asks for activity load (step 1), where the history asks for local step load", "local step load, step 1", "activity load, step 1, input {}"}, []string{got.Why, got.Recorded, got.Asked})
 	got = held(begin(t, remote, 0), replay.Names, local)
 	require.NotNil(t, got)
 	assert.Equal(t, "local step load, step 1", got.Asked)
@@ -137,7 +137,7 @@ func TestALocalStepIsNoActivity(t *testing.T) {
 		return workflow.Step(ctx, "store", func(context.Context) (int, error) { return 0, nil })
 	})
 	require.NotNil(t, got)
-	assert.Equal(t, "the code asks for another name", got.Why)
+	assert.Equal(t, "the code now asks for local step store (step 1), where the history asks for local step load; was it renamed?", got.Why)
 }
 
 func TestAwaitExternalHandsOutAndWaits(t *testing.T) {

@@ -208,7 +208,7 @@ func TestAnotherOrderOfAnswersIsAMismatch(t *testing.T) {
 	require.Equal(t, []string{"u1 1", "u2 2"}, w.answers())
 	got := held(w, replay.Names, answersInOrder("less", "plus"))
 	require.NotNil(t, got)
-	assert.Equal(t, "the code answers updates in another order", got.Why)
+	assert.Equal(t, "the code asks in another order: the answer to update u1 and the answer to update u2 have changed places", got.Why)
 	assert.Equal(t, "answer update u1 with 1", got.Recorded)
 	assert.Equal(t, "answer update u2 with 2", got.Asked)
 	w.signal(halt.With(1))
@@ -227,17 +227,18 @@ func TestAnswersToUpdatesAreHeld(t *testing.T) {
 	assert.Nil(t, held(w, replay.Names, answer(2, nil)), "another answer passes with a warning")
 	got := held(w, replay.Strict, answer(2, nil))
 	require.NotNil(t, got)
-	assert.Equal(t, "the code gives another answer to update u1", got.Why)
+	assert.Equal(t, "the code gives another answer to update u1: recorded is 1, asked 2", got.Why)
 	got = held(w, replay.Names, answer(0, errors.New("oh")))
 	require.NotNil(t, got)
-	assert.Equal(t, "the code asks for another kind of thing", got.Why)
+	assert.Equal(t, "the code now refuses update u1, where the history answers update u1", got.Why)
 	assert.Equal(t, "refuse update u1 with oh", got.Asked)
 	got = held(w, replay.Names, func(ctx workflow.Context, _ int) (int, error) {
 		_, err := halt.Receive(ctx)
 		return 0, err
 	})
 	require.NotNil(t, got)
-	assert.Equal(t, "the code does not ask for what is recorded", got.Why)
+	assert.Equal(t, replay.Removed, got.Change)
+	assert.Equal(t, "the code no longer answers update u1, which is recorded; it waits for signal halt", got.Why)
 }
 
 func TestAnUpdateWaitsForItsHandler(t *testing.T) {

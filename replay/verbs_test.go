@@ -58,9 +58,7 @@ func TestEachVerbIsHeldAgainstEachOther(t *testing.T) {
 				continue
 			}
 			require.NotNil(t, got, "%s instead of %s", asked, recorded)
-			assert.Equal(t, replay.Mismatch{
-				Workflow: "test", Seq: 2, Why: "the code asks for another kind of thing", Recorded: recorded, Asked: asked, Place: got.Place, Agreed: 1,
-			}, *got)
+			assert.Equal(t, replay.Mismatch{Seq: 2, Change: replay.Replaced, Recorded: recorded, Asked: asked, Agreed: 1}, core(got))
 			assert.Regexp(t, `verbs_test\.go:\d+ `, got.Place)
 		}
 	}
@@ -72,12 +70,12 @@ func TestAskingMoreOrLessThanIsRecordedIsAMismatch(t *testing.T) {
 		less.signal(poke.With(1)) // its mark stands at the second input
 		got := held(less, replay.Names, doing(does))
 		require.NotNil(t, got, what)
-		assert.Equal(t, replay.Mismatch{Workflow: "test", Seq: 1, Why: "the code asks more than is recorded", Asked: what, Place: got.Place}, *got)
+		assert.Equal(t, replay.Mismatch{Seq: 1, Change: replay.Added, Asked: what}, core(got))
 
 		more := begin(t, doing(does), 0)
 		got = held(more, replay.Names, doing())
 		require.NotNil(t, got, what)
-		assert.Equal(t, replay.Mismatch{Workflow: "test", Seq: 2, Why: "the code does not ask for what is recorded", Recorded: what, Agreed: 1}, *got)
+		assert.Equal(t, replay.Mismatch{Seq: 2, Change: replay.Removed, Recorded: what, Agreed: 1}, core(got))
 	}
 }
 
@@ -103,9 +101,9 @@ func TestCancelsOfChildrenAreHeld(t *testing.T) {
 		seq        uint64
 		why, asked string
 	}{
-		{code(1, 0), 4, "the code asks for it in another order", "cancel child of step 2"},
-		{code(0), 5, "the code does not ask for what is recorded", ""},
-		{code(), 4, "the code does not ask for what is recorded", ""},
+		{code(1, 0), 4, "the code asks in another order: the cancel of step 1 and the cancel of step 2 have changed places", "cancel child of step 2"},
+		{code(0), 5, "the code no longer cancels the child of step 2, which is recorded; it waits for signal halt", ""},
+		{code(), 4, "the code no longer cancels the child of step 1, which is recorded; it waits for signal halt", ""},
 	} {
 		got := held(w, replay.Names, c.code)
 		require.NotNil(t, got)
@@ -113,7 +111,7 @@ func TestCancelsOfChildrenAreHeld(t *testing.T) {
 	}
 	got := held(begin(t, code(0), 0), replay.Names, code(0, 1))
 	require.NotNil(t, got)
-	assert.Equal(t, []string{"the code asks more than is recorded", "cancel child of step 2"}, []string{got.Why, got.Asked})
+	assert.Equal(t, []string{"the code now cancels the child of step 2, where nothing more is recorded", "cancel child of step 2"}, []string{got.Why, got.Asked})
 	w.childTold(1)
 	w.childTold(2)
 }
@@ -138,12 +136,12 @@ func TestWarningsNameWhatHasChanged(t *testing.T) {
 	require.NoError(t, err)
 	defer m.Stop()
 	assert.Equal(t, []string{
-		"the code asks for a child with the id x, recorded is w1~1.1",
-		"the code asks with another input for parcel",
+		"the code asks for a child parcel with the id x, recorded is w1~1.1 (step 1)",
+		"child parcel (step 1) is called with another input",
 		"the code sets other attributes",
 		"the code publishes another view",
-		"the code sends to b, recorded is a",
-		"the code sends another value with poke",
+		"the code sends to b, recorded is a (step 2)",
+		"signal poke (step 2) is sent with another value",
 	}, m.Warnings())
 	w.sent(2, "")
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/workflow"
 	"github.com/clewflow/clew/workflowtest"
 )
@@ -31,7 +32,7 @@ func fails(t *testing.T, test func(*testing.T), says ...string) {
 	for i := range path {
 		path[i] = "^" + path[i] + "$"
 	}
-	c := exec.CommandContext(ctx, os.Args[0], "-test.run", strings.Join(path, "/"), "-test.timeout", "20s")
+	c := exec.CommandContext(ctx, os.Args[0], "-test.run", strings.Join(path, "/"), "-test.timeout", "20s", "-test.v")
 	c.Env = append(os.Environ(), inner+"="+t.Name())
 	out, err := c.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 {
@@ -48,6 +49,17 @@ func fails(t *testing.T, test func(*testing.T), says ...string) {
 	if t.Failed() {
 		t.Logf("it says\n%s", out)
 	}
+}
+
+// edited is a file with the golden history of a short sale, in which something is replaced.
+func edited(t *testing.T, old, now string) (file string) {
+	t.Helper()
+	lines := strings.Replace(string(history.Marshal(workflowtest.Run(t, sale, 7, workflowtest.Stub(pay).Returns("r1")).Entries)), old, now, 1)
+	file = filepath.Join(t.TempDir(), "golden.json")
+	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestWhatFailsATest(t *testing.T) {
@@ -108,13 +120,13 @@ func TestWhatFailsATest(t *testing.T) {
 		},
 		"a panic": {
 			func(t *testing.T) { workflowtest.Run(t, bad, 1) },
-			[]string{"workflow test (bad) stalls: panic: bad code", "24h0m0s  stalled", "failing_test.go:66"},
+			[]string{"workflow test (bad) stalls: panic: bad code", "24h0m0s  stalled", "failing_test.go:"},
 		},
 		"code that is not deterministic": {
 			func(t *testing.T) {
 				workflowtest.Run(t, fickle, 1, workflowtest.Stub(pay).Always("r1"))
 			},
-			[]string{"the history does not replay", "the code asks with another input", "recorded  activity pay, step 1, input 1", "in code", "failing_test.go"},
+			[]string{"the history does not replay", "activity pay (step 1) is called with another input", "recorded  activity pay, step 1, input 1", "in code", "failing_test.go"},
 		},
 		"no pending attempt": {
 			func(t *testing.T) {
@@ -180,7 +192,35 @@ func TestWhatFailsATest(t *testing.T) {
 				}
 				workflowtest.Run(t, sale, 7, paid).Golden(file)
 			},
-			[]string{"the history is not that of ", "they differ at entry 3 of 15 and 6", `golden  {"seq":3,`, `now     {"seq":3,`, "attempt-failed"},
+			[]string{"the history is not that of ", "golden has 15 entries, now has 6", "▶   3  attempt-failed 1 down; again after", "│ now"},
+		},
+		"a golden history that reads the same": {
+			func(t *testing.T) {
+				file := edited(t, `"by":"worker"`, `"by":"client"`)
+				workflowtest.Run(t, sale, 7, paid).Golden(file)
+			},
+			[]string{"they read the same, and differ in the bytes of entry 3:\n", `golden  {"seq":3,"at":"2000-01-01T00:00:00Z","by":"client"`, `now     {"seq":3,"at":"2000-01-01T00:00:00Z","by":"worker"`},
+		},
+		"a golden history that is damaged": {
+			func(t *testing.T) {
+				file := edited(t, `{"seq":2,`, `{"seq":2`)
+				workflowtest.Run(t, sale, 7, paid).Golden(file)
+			},
+			[]string{"golden cannot be read as a history: line 2: history: unreadable entry"},
+		},
+		"a long run": {
+			func(t *testing.T) {
+				often := workflow.Define("often", func(ctx workflow.Context, n int) (int, error) {
+					for range n {
+						if _, err := workflow.Do(ctx, pay, n); err != nil {
+							return 0, err
+						}
+					}
+					return n, nil
+				})
+				workflowtest.Run(t, often, 50, workflowtest.Stub(pay).Always("r1"), workflowtest.Stub(send).Returns(activity.None{}))
+			},
+			[]string{"activity send: 1 of 1 outcomes were not used", "  3    0s    activity-completed  1     \"r1\"\n", "… 62 entries …\n", "  66   0s    activity-scheduled  33    pay 50\n", "  102  0s    completed                 50\n"},
 		},
 		"no golden history": {
 			func(t *testing.T) { workflowtest.Run(t, sale, 7, paid).Golden("testdata/none.json") },

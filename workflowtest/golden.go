@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/clewflow/clew/history"
-	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -47,19 +46,21 @@ func (r *Ran[Out]) Golden(file string) {
 	}
 	golden = []byte(strings.ReplaceAll(string(golden), "\r\n", "\n"))
 	if d := difference("golden", golden, "now", now); d != "" {
-		r.t.Errorf("the history is not that of %s; if it is to be, go test -update writes it\n%s", file, d)
+		r.t.Errorf("the history is not that of %s; if it is to be, go test -update writes it (keep the old file under another name for ReplayDir, while runs like it may be open)\n%s", file, d)
 	}
 }
 
 // Replay replays the histories in files, as [Ran.Golden] and exports write them, with today's code of w, and compares
-// everything that it asks for with what is recorded. Files may be patterns, as in filepath.Glob. No runtime is involved.
+// everything that it asks for with what is recorded, whatever version of w recorded it. Files may be patterns, as in
+// filepath.Glob. No runtime is involved. [ReplayDir] does the same with several definitions, and has options.
 func Replay(t *testing.T, w workflow.Definition, files ...string) {
 	t.Helper()
 	b, ok := workflow.BodyOf(w)
 	if !ok || b.Code == nil {
 		t.Fatalf("%T is no workflow with a body", w)
 	}
-	code := func(name string, _ int) workflow.Code {
+	c := newCorpus(t)
+	c.check.Codes = func(name string, _ int) workflow.Code {
 		if name != b.Name {
 			return nil
 		}
@@ -74,24 +75,25 @@ func Replay(t *testing.T, w workflow.Definition, files ...string) {
 			t.Errorf("there is no %s", pattern)
 		}
 		for _, file := range found {
-			if err := replayFile(code, file); err != nil {
-				t.Errorf("%s: %v", file, err)
+			all, err := readHistories(file)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, x := range all {
+				if skipped, err := c.replay(t, x); err != nil {
+					t.Errorf("%s: %v", within(file, x, all), err)
+				} else if skipped != "" {
+					t.Logf("%s: %s", within(file, x, all), skipped)
+				}
 			}
 		}
 	}
 }
 
-func replayFile(code replay.Codes, file string) error {
-	lines, err := os.ReadFile(file)
-	if err != nil {
-		return err
+// within names an execution in a file.
+func within(file string, x history.Exported, all []history.Exported) string {
+	if len(all) == 1 {
+		return file
 	}
-	entries, err := history.Unmarshal(lines)
-	if err != nil {
-		return err
-	}
-	if len(entries) == 0 {
-		return errors.New("no entries")
-	}
-	return replay.Verify(code, replay.Strict, entries)
+	return file + ": " + x.ID.Workflow
 }

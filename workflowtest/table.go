@@ -1,28 +1,117 @@
 package workflowtest
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/replay"
 )
 
-// table is a history for people.
-func table(entries []history.Entry) string {
-	var b bytes.Buffer
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  seq\ttime\tkind\tstep\twhat")
+// note is what there is to say of an entry.
+type note struct {
+	seq  uint64
+	text string
+}
+
+// notes are what an error says of entries.
+func notes(err error) []note {
+	var m *replay.Mismatch
+	if !errors.As(err, &m) {
+		return nil
+	}
+	return []note{{m.Seq, m.Why}}
+}
+
+// Of a long history a table shows how it begins, what stands around notes, and how it ends.
+const (
+	whole     = 40 // entries that are not cut
+	beginning = 3
+	around    = 6 // before and behind a note
+	ending    = 10
+)
+
+// table is a history for people. Entries with a note are marked, and the note stands below.
+func table(entries []history.Entry, notes ...note) string {
+	rows := [][5]string{{"seq", "time", "kind", "step", "what"}}
 	for _, e := range entries {
 		step, what := tell(e)
 		at := e.At.Sub(entries[0].At).Round(time.Microsecond)
-		fmt.Fprintf(w, "  %d\t%s\t%s\t%s\t%s\n", e.Seq, at, e.Event.Kind(), step, what)
+		rows = append(rows, [5]string{fmt.Sprint(e.Seq), at.String(), e.Event.Kind(), step, what})
 	}
-	_ = w.Flush() // into memory
+	shown := shows(entries, notes)
+	var widths [5]int
+	for i, row := range rows {
+		for c := range row[:4] {
+			if i == 0 || shown[i-1] {
+				widths[c] = max(widths[c], len(row[c]))
+			}
+		}
+	}
+	var b strings.Builder
+	left := 0 // entries that are not shown
+	for i, row := range rows {
+		if i > 0 && !shown[i-1] {
+			left++
+			continue
+		}
+		gap(&b, left)
+		left = 0
+		line := fmt.Sprintf("  %-*s  %-*s  %-*s  %-*s  %s", widths[0], row[0], widths[1], row[1], widths[2], row[2], widths[3], row[3], row[4])
+		line = strings.TrimRight(line, " ")
+		if i == 0 {
+			b.WriteString(line + "\n")
+			continue
+		}
+		remark(&b, line, entries[i-1].Seq, notes)
+	}
+	gap(&b, left)
 	return b.String()
+}
+
+func gap(b *strings.Builder, left int) {
+	if left == 1 {
+		b.WriteString("  … 1 entry …\n")
+	} else if left > 1 {
+		fmt.Fprintf(b, "  … %d entries …\n", left)
+	}
+}
+
+// remark writes the line of an entry with its notes.
+func remark(b *strings.Builder, line string, seq uint64, notes []note) {
+	marked := false
+	for _, n := range notes {
+		marked = marked || n.seq == seq
+	}
+	if marked {
+		line = "▶" + line[1:]
+	}
+	b.WriteString(line + "\n")
+	for _, n := range notes {
+		if n.seq == seq {
+			fmt.Fprintf(b, "  ╰─ %s\n", n.text)
+		}
+	}
+}
+
+// shows says which entries are shown.
+func shows(entries []history.Entry, notes []note) []bool {
+	n := len(entries)
+	shown, rest := make([]bool, n), whole-beginning
+	if len(notes) > 0 {
+		rest = ending
+	}
+	for i := range entries {
+		shown[i] = n <= whole || i < beginning || i >= n-rest
+		for _, note := range notes {
+			seq := entries[i].Seq
+			shown[i] = shown[i] || seq+around >= note.seq && seq <= note.seq+around
+		}
+	}
+	return shown
 }
 
 // tell says which step an entry is about, and what of it.
@@ -30,8 +119,6 @@ func tell(e history.Entry) (step, what string) {
 	switch v := e.Event.(type) {
 	case *history.Started:
 		return "", v.Type + " " + brief(v.Input)
-	case *history.Signaled:
-		return "", v.Name + " " + brief(v.Value)
 	case *history.ActivityScheduled:
 		return number(v.Step), v.Name + " " + brief(v.Input)
 	case *history.ActivityCompleted:
@@ -51,7 +138,34 @@ func tell(e history.Entry) (step, what string) {
 	case *history.Failed:
 		return "", reason("", v.Failure)
 	case *history.Stalled:
-		return "", v.Reason
+		reason, more, _ := strings.Cut(v.Reason, "\n")
+		if more != "" {
+			reason += " …"
+		}
+		return "", reason
+	}
+	return tellMessage(e)
+}
+
+// tellMessage is tell for what executions have to do with each other and with clients.
+func tellMessage(e history.Entry) (step, what string) {
+	switch v := e.Event.(type) {
+	case *history.Signaled:
+		return "", v.Name + " " + brief(v.Value)
+	case *history.ChildAsked:
+		return number(v.Step), fmt.Sprintf("%s (%s) %s", v.ID, v.Type, brief(v.Input))
+	case *history.ChildClosed:
+		return number(v.Step), v.Status.String() + " " + brief(v.Result) + reason("", v.Failure)
+	case *history.SendAsked:
+		return number(v.Step), v.Name + " to " + v.ID + " " + brief(v.Value)
+	case *history.UpdateAccepted:
+		return "", v.Name + " " + v.Update + " " + brief(v.Input)
+	case *history.UpdateCompleted:
+		return "", v.Update + " " + brief(v.Result)
+	case *history.UpdateFailed:
+		return "", v.Update + " " + reason("", v.Failure)
+	case *history.Kept:
+		return "", v.Name + " " + brief(v.Value)
 	}
 	return other(e)
 }
@@ -59,15 +173,16 @@ func tell(e history.Entry) (step, what string) {
 // other tells of an entry that has no sentence of its own.
 func other(e history.Entry) (step, what string) {
 	var written struct {
-		Event map[string]any `json:"event"`
+		Event map[string]json.RawMessage `json:"event"`
 	}
 	if json.Unmarshal(history.AppendEntry(nil, e), &written) != nil {
 		return "", ""
 	}
-	if n, ok := written.Event["step"]; ok {
-		step = fmt.Sprint(n)
-	}
+	step = string(written.Event["step"])
 	delete(written.Event, "step")
+	for field, p := range history.Payloads(e.Event) { // instead of its sum
+		written.Event[field] = p.Data
+	}
 	if len(written.Event) > 0 {
 		text, _ := json.Marshal(written.Event) // it was read from JSON
 		what = brief(history.JSON(text))
@@ -97,6 +212,12 @@ func reason(limit string, failure history.Payload) string {
 
 func brief(p history.Payload) string {
 	const longest = 80
+	switch {
+	case p.Redacted():
+		return "redacted"
+	case p.Closed():
+		return "closed (" + p.Encoding + ")"
+	}
 	text := string(p.Data)
 	if r := []rune(text); len(r) > longest {
 		text = string(r[:longest]) + "…"

@@ -21,7 +21,16 @@
 // The clock begins at midnight UTC on 2000-01-01, and whatever else is random is the same in each run. What falls on the
 // same moment is done one after the other: first what the runtime has to do, then the activities in the order of their
 // steps, then the acts. So the history of a test is the same from run to run and from machine to machine, and can be kept:
-// see [Ran.Golden] and [Replay].
+// see [Ran.Golden], [Replay] and [ReplayDir].
+//
+// Histories of the past tell whether today's code still fits runs that are open: keep golden files of releases, and now and
+// then an export of production,
+//
+//	clew export --all -o testdata/production.jsonl
+//
+//	func TestTodaysCodeFits(t *testing.T) {
+//		workflowtest.ReplayDir(t, "testdata", workflowtest.Use(order.Process, order.ProcessV2))
+//	}
 //
 // Each Run ends with checks of its own: the history replays from each of its entries on, strictly; it is the same when the
 // test is run again and the execution forgotten and remembered after every step; its hashes are whole; and nothing is left running.
@@ -79,9 +88,15 @@ type cue struct {
 //
 // The virtual clock stands still while an activity waits for the network. Begin servers outside of [Run], and keep no
 // connection open (http.Transport.DisableKeepAlives): a goroutine that goes on reading stops the clock for good.
-func Use(definitions ...workflow.Definition) Option {
-	return option(func(s *settings) { s.definitions = append(s.definitions, definitions...) })
-}
+//
+// For [ReplayDir] it says which workflows there are; several versions of one may be given.
+func Use(definitions ...workflow.Definition) Definitions { return definitions }
+
+// Definitions is an [Option] and a [ReplayOption], see [Use].
+type Definitions []workflow.Definition
+
+func (d Definitions) apply(s *settings) { s.definitions = append(s.definitions, d...) }
+func (d Definitions) corpus(c *corpus)  { c.definitions = append(c.definitions, d...) }
 
 // ID sets the workflow id. Default "test".
 func ID(id string) Option { return option(func(s *settings) { s.id = id }) }

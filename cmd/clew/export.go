@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,14 +12,6 @@ import (
 
 	"github.com/clewflow/clew/history"
 )
-
-// heading stands before the entries of each execution in an export of all.
-type heading struct {
-	Execution struct {
-		Namespace string `json:"namespace"`
-		ID        string `json:"id"`
-	} `json:"execution"`
-}
 
 func export(s *site) *cobra.Command {
 	var file string
@@ -71,13 +62,7 @@ func exportAll(ctx context.Context, w io.Writer, e *executions) error {
 		if err != nil {
 			return err
 		}
-		var h heading
-		h.Execution.Namespace, h.Execution.ID = id.Namespace, id.Workflow
-		line, err := json.Marshal(h)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(w, "%s\n", line); err != nil {
+		if _, err := w.Write(history.AppendHeading(nil, id)); err != nil {
 			return err
 		}
 		err = e.each(ctx, id.Workflow, 0, func(entry history.Entry) error {

@@ -218,15 +218,14 @@ func (x *exported) peek() bool {
 		line, err := x.lines.ReadBytes('\n')
 		x.line, x.over = bytes.TrimSpace(line), err != nil && len(line) == 0
 	}
-	var h heading
-	if x.over || bytes.HasPrefix(x.line, []byte(`{"execution"`)) && json.Unmarshal(x.line, &h) == nil {
-		x.line = nil
-		if !x.over {
-			x.name, x.next = h.Execution.Namespace+"/"+h.Execution.ID, true
-		}
+	if x.over {
 		return false
 	}
-	return true
+	id, next := history.ParseHeading(x.line)
+	if next {
+		x.line, x.name, x.next = nil, id.String(), true
+	}
+	return !next
 }
 
 // entries yields the rest of those of the execution.

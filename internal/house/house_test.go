@@ -30,6 +30,7 @@ var floors = []struct{ name, imports string }{
 	{"history", ""},
 	{"internal/coro", ""},
 	{"internal/stage", ""},
+	{"internal/diff", ""},
 
 	{"commands", "history"},
 	{"query", "history"},
@@ -37,7 +38,7 @@ var floors = []struct{ name, imports string }{
 	{"store", "history"},
 	{"workflow", "history commands activity query internal/coro"},
 
-	{"replay", "history commands activity workflow internal/coro"},
+	{"replay", "history commands activity workflow internal/coro internal/diff"},
 	{"timers", "history"},
 	{"dispatch", "history commands timers"},
 	{"lookup", "history query store"},
@@ -63,7 +64,7 @@ var floors = []struct{ name, imports string }{
 // pure are the packages in which nothing depends on the clock, on chance, on the scheduler or on the world, and what of
 // the forbidden imports each may have.
 var pure = map[string]string{
-	"history": "", "commands": "", "query": "", "workflow": "", "internal/coro": "runtime runtime/debug sync sync/atomic", // stacks; threads are kept for groups on other goroutines
+	"history": "", "commands": "", "query": "", "workflow": "", "internal/diff": "", "internal/coro": "runtime runtime/debug sync sync/atomic", // stacks; threads are kept for groups on other goroutines
 	"activity": "sync",                // the registry of errors and definitions
 	"replay":   "runtime sync/atomic", // the stack of a panic; the fence of a machine that was given up
 }
