@@ -45,6 +45,8 @@ var floors = []struct{ name, imports string }{
 	{"store/pebble", "history store"},
 	{"store/storetest", "history store store/memory"},
 
+	{"activity/activitytest", "history commands activity replay dispatch vault"},
+
 	{"internal/socket", "history commands query store"},
 	{"vet", ""}, // knows clew by name
 	{"runtime", "*"},
