@@ -58,9 +58,10 @@ func Crash(w *World) {
 // Query asks the workflow about its state.
 func Query[Out any](w *World, q workflow.Query[Out]) Out {
 	w.T.Helper()
+	name, _, _ := q.Asked()
+	coverQuery(w.play.workflow.Definition(), name)
 	out, err := runtime.Query(w.Context, w.Runtime, w.ID, q)
 	if err != nil {
-		name, _, _ := q.Asked()
 		w.fatal("query %s: %v", name, err)
 	}
 	return out

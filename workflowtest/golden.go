@@ -74,24 +74,27 @@ func Replay(t *testing.T, w workflow.Definition, files ...string) {
 			t.Errorf("there is no %s", pattern)
 		}
 		for _, file := range found {
-			if err := replayFile(code, file); err != nil {
+			entries, err := replayFile(code, file)
+			if err != nil {
 				t.Errorf("%s: %v", file, err)
+				continue
 			}
+			cover(t, code, entries)
 		}
 	}
 }
 
-func replayFile(code replay.Codes, file string) error {
+func replayFile(code replay.Codes, file string) ([]history.Entry, error) {
 	lines, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	entries, err := history.Unmarshal(lines)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(entries) == 0 {
-		return errors.New("no entries")
+		return nil, errors.New("no entries")
 	}
-	return replay.Verify(code, replay.Strict, entries)
+	return entries, replay.Verify(code, replay.Strict, entries)
 }

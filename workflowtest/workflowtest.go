@@ -146,6 +146,7 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 		memory = 0
 	}
 	p.perform(t, memory, first, func(w *World) { again = w.histories() })
+	cover(t, p.codes, slices.Collect(maps.Values(all))...)
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		if d := difference("first", history.Marshal(all[id]), "again", history.Marshal(again[id])); d != "" {
 			t.Errorf("the history of %s is another one when the test is run again, %s\n%s", id, how[memory], d)
