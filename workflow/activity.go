@@ -56,8 +56,8 @@ func (c Context) schedule(p *Pending, ask commands.ScheduleActivity) history.Ste
 	}
 	p.bell.About = func() string { return fmt.Sprintf("%s %s (step %d)", what, ask.Name, ask.Step) }
 	c.run.ask(ask)
-	if c.run.watch != nil && c.scope.endless {
-		c.run.watch(Sight{Kind: SeenActivity, Step: ask.Step, Came: -1})
+	if c.run.watch != nil {
+		c.seeEndless(ask.Step)
 	}
 	p.waits = ask.Policy.OnCancel == history.WaitCancelled
 	if ask.Policy.OnCancel != history.LeaveRunning {

@@ -11,28 +11,28 @@ import (
 // Sight is something that the code of a run comes by and that its history does not show, or not in which place of the code.
 // Tools have a run watched when they replay it; nobody does in production, where it costs a look at a nil.
 type Sight struct {
-	Kind  Kind
+	Kind  SightKind
 	Name  string       // of the signal, update, query or gate
-	Step  history.Step // of the activity or timer
+	Step  history.Step // of the timer, activity or child
 	Place string       // where in the author's code, of what has no name; whoever watches finds it
 	Cases []string     // what can come of it
 	Came  int          // which of them has come; -1: none yet
 }
 
-// Kind is what a [Sight] is of.
-type Kind string
+// SightKind is what a [Sight] is of.
+type SightKind string
 
 // What can be seen.
 const (
-	SeenSelect   Kind = "select"
-	SeenAwait    Kind = "await"
-	SeenTimer    Kind = "timer"
-	SeenUndo     Kind = "undo"
-	SeenGate     Kind = "gate"
-	SeenSignal   Kind = "signal"
-	SeenUpdate   Kind = "update"
-	SeenQuery    Kind = "query"
-	SeenActivity Kind = "activity" // only one that no end of a scope can reach
+	SeenSelect  SightKind = "select"
+	SeenAwait   SightKind = "await"
+	SeenTimer   SightKind = "timer"
+	SeenUndo    SightKind = "undo"
+	SeenGate    SightKind = "gate"
+	SeenSignal  SightKind = "signal"
+	SeenUpdate  SightKind = "update"
+	SeenQuery   SightKind = "query"
+	SeenEndless SightKind = "endless" // an activity or a child that no end of a scope can reach
 )
 
 // Watch is told of sights. It returns the place of one, for what comes of it elsewhere.
@@ -155,11 +155,18 @@ func (c Context) seeGate(id string, latest, way int) {
 }
 
 // seeName tells of a message or a question that the code knows, and of one that it has received.
-func seeName(watch Watch, kind Kind, name string, received bool) {
-	words := map[Kind]string{SeenSignal: "was received", SeenUpdate: "was accepted", SeenQuery: "was asked"}[kind]
+func seeName(watch Watch, kind SightKind, name string, received bool) {
+	words := map[SightKind]string{SeenSignal: "was received", SeenUpdate: "was accepted", SeenQuery: "was asked"}[kind]
 	s := Sight{Kind: kind, Name: name, Cases: []string{words}, Came: -1}
 	if received {
 		s.Came = 0
 	}
 	watch(s)
+}
+
+// seeEndless tells of a step that no end of a scope can reach.
+func (c Context) seeEndless(step history.Step) {
+	if c.scope.endless {
+		c.run.watch(Sight{Kind: SeenEndless, Step: step, Came: -1})
+	}
 }

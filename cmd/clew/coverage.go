@@ -24,10 +24,12 @@ func coverageCommand() *cobra.Command {
 activity that never failed, a case of a select that was never taken, an undo step that never ran. Each line
 says what kind of test would show it. The workflow of which the least was seen comes first.
 
-Tests write a report for each package into the directory that CLEW_COVERAGE names, which is an absolute path.
+Tests write a report for each package into the directory that CLEW_COVERAGE names, which is an absolute path:
+
+  CLEW_COVERAGE=$PWD/seen go test -count=1 ./...
+
 A FILE may be such a directory. With --threshold the exit status is 1 if less was seen.`,
-		Example: `  CLEW_COVERAGE=$PWD/seen go test -count=1 ./...
-  clew coverage seen
+		Example: `  clew coverage seen
   clew coverage seen --threshold 80`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {

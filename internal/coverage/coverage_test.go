@@ -84,13 +84,19 @@ func TestWhatCannotHappenDoesNotCount(t *testing.T) {
 		"one attempt":          {func(p *history.Policy) { p.Retry.MaxAttempts = 1 }, nil, []string{"completed 0", "failed 0", "timed out 0", "was cancelled 0"}},
 		"no time for a second": {func(p *history.Policy) { p.Retry.Initial = p.ScheduleToClose }, nil, []string{"completed 0", "failed 0", "timed out 0", "was cancelled 0"}},
 		"left running":         {func(p *history.Policy) { p.OnCancel = history.LeaveRunning }, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out 0"}},
-		"without cancel":       {standard, []workflow.Sight{{Kind: workflow.SeenActivity, Step: 1, Came: -1}}, []string{"completed 0", "failed 0", "was tried again 0", "timed out 0"}},
+		"without cancel":       {standard, []workflow.Sight{{Kind: workflow.SeenEndless, Step: 1, Came: -1}}, []string{"completed 0", "failed 0", "was tried again 0", "timed out 0"}},
 		"a limit that was set": {func(p *history.Policy) { p.StartToClose, p.Assumed = time.Minute, false }, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out (start-to-close) 0", "was cancelled 0"}},
 		"two limits":           {func(p *history.Policy) { p.StartToClose, p.Assumed, p.Heartbeat = time.Hour, false, time.Minute }, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out (heartbeat) 0", "timed out (start-to-close) 0", "was cancelled 0"}},
 		"one behind another":   {func(p *history.Policy) { p.StartToClose, p.Assumed, p.Heartbeat = time.Hour, false, 2*time.Hour }, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out (start-to-close) 0", "was cancelled 0"}},
 		"both behind the last one": {func(p *history.Policy) {
 			p.StartToClose, p.Assumed, p.Heartbeat, p.ScheduleToClose = time.Hour, false, time.Hour, time.Hour
 		}, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out (schedule-to-close) 0", "was cancelled 0"}},
+		"too few to last so long": {func(p *history.Policy) {
+			p.StartToClose, p.Assumed, p.Retry.MaxAttempts, p.ScheduleToClose = time.Minute, false, 3, time.Hour
+		}, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out (start-to-close) 0", "was cancelled 0"}},
+		"enough to last so long": {func(p *history.Policy) {
+			p.StartToClose, p.Assumed, p.Retry.MaxAttempts, p.ScheduleToClose = time.Minute, false, 3, 3*time.Minute
+		}, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out (schedule-to-close) 0", "timed out (start-to-close) 0", "was cancelled 0"}},
 		"nobody can miss a start": {func(p *history.Policy) { p.ScheduleToStart = time.Hour }, nil, []string{"completed 0", "failed 0", "was tried again 0", "timed out 0", "was cancelled 0"}},
 	} {
 		assert.Equal(t, c.items, items(report(run(charge(c.change)), c.sight...), "activity charge"), name)
@@ -125,6 +131,7 @@ func TestChildrenMessagesAndTimersAreSeen(t *testing.T) {
 	} {
 		assert.Equal(t, seen, items(report(run(child, &history.ChildClosed{Step: 1, Status: status})), "child parcel"), status)
 	}
+	assert.Equal(t, []string{"completed 0", "failed 0", "timed out 0"}, items(report(run(child), workflow.Sight{Kind: workflow.SeenEndless, Step: 1, Came: -1}), "child parcel"))
 	send := &history.SendAsked{Step: 1, Name: "hurry"}
 	assert.Equal(t, []string{"was delivered 1", "was refused 0"}, items(report(run(send, &history.Sent{Step: 1})), "message hurry"))
 	assert.Equal(t, []string{"was delivered 0", "was refused 1"}, items(report(run(send, &history.Sent{Step: 1, Refused: "not-found"})), "message hurry"))

@@ -28,7 +28,7 @@ type fold struct {
 	*Workflow
 	asked   map[history.Step]asked
 	timers  map[history.Step]string // by the place where they were started
-	endless map[history.Step]bool   // activities that no cancellation can reach
+	endless map[history.Step]bool   // what no cancellation can reach
 }
 
 // Add adds a run. replay is called once, and is to tell what the code comes by when it is replayed along the entries; what it
@@ -186,10 +186,23 @@ func (f *fold) limits(a asked, p *history.Policy, quick bool, try tries) (set bo
 	default:
 		limit(history.StartToClose, try.hangs)
 	}
-	if p.ScheduleToClose != history.StandardPolicy.ScheduleToClose {
-		limit(history.ScheduleToClose, fmt.Sprintf(try.takes, p.ScheduleToClose)+" in all")
+	if p.ScheduleToClose != history.StandardPolicy.ScheduleToClose && lasts(p) {
+		limit(history.ScheduleToClose, fmt.Sprintf(try.lasts, p.ScheduleToClose))
 	}
 	return set
+}
+
+// lasts reports whether all attempts and the waiting between can take as long as an activity may. What is bounded by nothing
+// else can, and so does what may go on outside.
+func lasts(p *history.Policy) bool {
+	if p.Assumed || p.StartToClose == 0 || p.Retry.MaxAttempts == 0 {
+		return true
+	}
+	total := p.StartToClose
+	for n := 1; n < p.Retry.MaxAttempts && total < p.ScheduleToClose; n++ {
+		total += p.Retry.Delay(n, 1) + p.StartToClose
+	}
+	return total >= p.ScheduleToClose
 }
 
 func (f *fold) child(e *history.ChildAsked) {
@@ -200,7 +213,7 @@ func (f *fold) child(e *history.ChildAsked) {
 	if limit := cmp.Or(e.RunTimeout, e.ExecutionTimeout); limit > 0 {
 		f.can(a.kind, a.name, timedOut, fmt.Sprintf("StubChild(…).Takes(%s).Returns(…)", limit))
 	}
-	if e.OnCancel != history.LeaveRunning {
+	if e.OnCancel != history.LeaveRunning && !f.endless[e.Step] {
 		f.can(a.kind, a.name, cancelled, "At(d, Cancel) while StubChild(…).Takes(2*d)")
 	}
 }

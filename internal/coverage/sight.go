@@ -17,17 +17,17 @@ const (
 // tries are the tests that would show how an activity ends.
 type tries struct {
 	completes, fails, failsOnce, hangs, isCancelled string
-	takes                                           string // with a duration
+	takes, lasts                                    string // with a duration
 }
 
 var (
 	stub = tries{
 		"Stub(…).Returns(…)", "Stub(…).Fails(activity.NonRetryable(err))", "Stub(…).Fails(err).Returns(…)", "Stub(…).TimesOut()",
-		"At(d, Cancel) while Stub(…).Takes(2*d)", "Stub(…).Takes(%s).Returns(…)",
+		"At(d, Cancel) while Stub(…).Takes(2*d)", "Stub(…).Takes(%s).Returns(…)", "Stub(…).Takes(%s).Always(…)",
 	}
 	own = tries{
 		"let its function return", "let its function return activity.NonRetryable(err)", "let its function fail once",
-		"let its function take longer, or nobody complete it", "At(d, Cancel) while its function runs", "let its function take %s",
+		"let its function take longer, or nobody complete it", "At(d, Cancel) while its function runs", "let its function take %s", "let each call of its function take %s",
 	}
 )
 
@@ -35,7 +35,7 @@ var (
 func (f *fold) sight(s workflow.Sight) {
 	of := s.Name
 	switch s.Kind {
-	case workflow.SeenActivity:
+	case workflow.SeenEndless:
 		f.endless[s.Step] = true
 		return
 	case workflow.SeenTimer:
@@ -53,7 +53,7 @@ func (f *fold) sight(s workflow.Sight) {
 }
 
 // try says what test would show a case.
-func try(kind workflow.Kind, name string) string {
+func try(kind workflow.SightKind, name string) string {
 	switch kind {
 	case workflow.SeenSignal:
 		return trySignal

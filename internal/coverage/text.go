@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 )
 
 // Text writes what was never seen, for people: a table for each workflow, the one of which the least was seen first. The last
@@ -19,7 +20,7 @@ func (r *Report) Text(to io.Writer) error {
 		Percentage(r.Percent()), len(workflows), plural(len(workflows), "workflow", "workflows"), seen, all)
 	for _, w := range workflows {
 		seen, all := w.count()
-		fmt.Fprintf(&b, "\n%s  %s  %d of %d in %d %s\n", w.Name, Percentage(percent(seen, all)), seen, all, w.Runs, plural(w.Runs, "run", "runs"))
+		fmt.Fprintf(&b, "\n%s  %s  %d of %d in %d %s\n", printable(w.Name), Percentage(percent(seen, all)), seen, all, w.Runs, plural(w.Runs, "run", "runs"))
 		table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 		last := ""
 		for _, i := range w.Items {
@@ -31,7 +32,7 @@ func (r *Report) Text(to io.Writer) error {
 				of = ""
 			}
 			last = short(i.Of)
-			fmt.Fprintf(table, "  %s\t%s\t%s\n", of, never(i.Case), i.Try)
+			fmt.Fprintf(table, "  %s\t%s\t%s\n", of, printable(never(i.Case)), i.Try)
 		}
 		table.Flush() // into a strings.Builder, which takes all
 	}
@@ -50,13 +51,23 @@ func never(name string) string {
 // Percentage is a share in whole percents. It never says 100% of what is not all.
 func Percentage(share float64) string { return fmt.Sprintf("%d%%", int(share)) }
 
+// printable keeps names, which come from histories, from being commands to a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '�'
+		}
+		return r
+	}, s)
+}
+
 // short leaves of a place the file and the line.
 func short(of string) string {
 	kind, name, _ := strings.Cut(of, " ")
 	if strings.Contains(name, ".go:") {
 		name = path.Base(name)
 	}
-	return strings.TrimSpace(kind + " " + name)
+	return printable(strings.TrimSpace(kind + " " + name))
 }
 
 // fileAndLine are those of what an item is of; lines are no texts, so that 9 comes before 10.
