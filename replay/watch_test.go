@@ -84,6 +84,32 @@ func TestUndoStepsGatesAndWaitsAreWatched(t *testing.T) {
 	}, sights(t, w))
 }
 
+func TestWhatNoCancellationReachesIsWatched(t *testing.T) {
+	resize := activity.Declare[int, int]("resize")
+	w := run(t, func(ctx workflow.Context) error {
+		endless := workflow.WithoutCancel(ctx)
+		workflow.Begin(ctx, resize, 1)
+		workflow.Begin(endless, resize, 2)
+		workflow.BeginChild(ctx, parcel, 3)
+		workflow.BeginChild(endless, parcel, 4)
+		bounded, stop := workflow.WithTimeout(endless, time.Hour)
+		defer stop()
+		workflow.Begin(bounded, resize, 6)
+		return workflow.Sleep(ctx, time.Hour)
+	})
+	var steps []history.Step
+	c := w.config
+	c.Watch = func(s workflow.Sight) {
+		if s.Kind == workflow.SeenEndless {
+			steps = append(steps, s.Step)
+		}
+	}
+	m, err := replay.Remember(c, w.entries)
+	require.NoError(t, err)
+	m.Stop()
+	assert.Equal(t, []history.Step{2, 4}, steps)
+}
+
 func TestARunFromBeforeAGateIsWatched(t *testing.T) {
 	w := run(t, func(ctx workflow.Context) error { return workflow.Sleep(ctx, time.Hour) })
 	later := *w
