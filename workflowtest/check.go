@@ -38,7 +38,7 @@ func (p *play) checkRun(entries, run []history.Entry) error {
 		return err
 	}
 	started := run[0].Event.(*history.Started)
-	if config.Code = p.code(started.Type, started.Version); config.Code == nil {
+	if config.Code = p.codes(started.Type, started.Version); config.Code == nil {
 		if p.isStub(started.Type) {
 			return nil // it is none of the author's
 		}

@@ -213,6 +213,9 @@ func TestAReportIsTheSameAfterItWasWrittenAndRead(t *testing.T) {
 func TestMergingAddsInWhicheverOrder(t *testing.T) {
 	seen := report(run(charge(standard), &history.ActivityFailed{Try: history.Try{Step: 1}}, &history.Failed{}))
 	parts := []*coverage.Report{some(), seen, report(run(charge(func(p *history.Policy) { p.Retry.MaxAttempts = 1 })))}
+	for _, limit := range []time.Duration{2 * time.Hour, time.Hour} { // the tests that would show them differ
+		parts = append(parts, report(run(&history.ChildAsked{Step: 1, Type: "parcel", RunTimeout: limit})))
+	}
 	var texts []string
 	for range 2 {
 		all := new(coverage.Report)
