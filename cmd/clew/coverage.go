@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,27 +42,30 @@ A FILE may be such a directory. With --threshold the exit status is 1 if less wa
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := readReports(args)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				w := json.NewEncoder(cmd.OutOrStdout())
-				w.SetEscapeHTML(false)
-				w.SetIndent("", "\t")
-				err = w.Encode(report)
-			} else {
-				err = report.Text(cmd.OutOrStdout())
-			}
-			if share := report.Percent(); err == nil && share < threshold {
-				return fmt.Errorf("%s is less than the threshold of %v%%", coverage.Percentage(share), threshold)
-			}
-			return err
+			return showCoverage(cmd.OutOrStdout(), args, threshold, asJSON)
 		},
 	}
 	cmd.Flags().Float64Var(&threshold, "threshold", 0, "percent that is to be seen at least")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the merged report as JSON, with all that was seen")
 	return cmd
+}
+
+func showCoverage(out io.Writer, names []string, threshold float64, asJSON bool) error {
+	report, err := readReports(names)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		w := json.NewEncoder(out)
+		w.SetIndent("", "\t")
+		err = w.Encode(report)
+	} else {
+		err = report.Text(out)
+	}
+	if share := report.Percent(); err == nil && share < threshold {
+		return fmt.Errorf("%s is less than the threshold of %v%%", coverage.Percentage(share), threshold)
+	}
+	return err
 }
 
 // readReports reads files, and those of directories, into one report.
