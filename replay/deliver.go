@@ -34,11 +34,11 @@ func (m *Machine) deliver(e *history.Entry) {
 	case *history.ActivityCompleted:
 		m.settle(v.Step, v.Result, nil)
 	case *history.ActivityFailed:
-		m.fail(v.Try, "", activity.Recall(history.ReadFailure(v.Failure)))
+		m.fail(v.Step, v)
 	case *history.ActivityTimedOut:
-		m.fail(v.Try, v.Limit, timeoutCause(v))
+		m.fail(v.Step, v)
 	case *history.ActivityCancelled:
-		m.fail(v.Try, "", workflow.ErrCancelled)
+		m.fail(v.Step, v)
 	case *history.ActivityProgressed:
 		if o := m.open[v.Step]; o != nil {
 			o.p.Progress(e.Seq, v.Checkpoint)
@@ -84,15 +84,29 @@ func (m *Machine) settle(step history.Step, result history.Payload, err error) {
 	}
 }
 
-func (m *Machine) fail(t history.Try, limit string, cause error) {
-	o := m.open[t.Step]
-	if o == nil {
-		return
+func (m *Machine) fail(step history.Step, e history.Event) {
+	if o := m.open[step]; o != nil {
+		o.p.Settle(history.Payload{}, ActivityError(o.activity, e))
 	}
-	e := &activity.Error{Activity: o.activity, Attempts: t.Attempt, Limit: limit, Cause: cause, Message: cause.Error()}
-	if limit != "" {
-		e.Message = limit + " " + e.Message
+}
+
+// ActivityError is what workflow code gets of an activity that did not complete: of the *[history.ActivityFailed],
+// *[history.ActivityTimedOut] or *[history.ActivityCancelled] that ended it. Anything else is no error.
+func ActivityError(name string, e history.Event) error {
+	var failed *activity.Error
+	switch v := e.(type) {
+	case *history.ActivityFailed:
+		failed = &activity.Error{Attempts: v.Attempt, Cause: activity.Recall(history.ReadFailure(v.Failure))}
+	case *history.ActivityTimedOut:
+		failed = &activity.Error{Attempts: v.Attempt, Limit: v.Limit, Cause: timeoutCause(v)}
+	case *history.ActivityCancelled:
+		failed = &activity.Error{Attempts: v.Attempt, Cause: workflow.ErrCancelled}
+	default:
+		return nil
 	}
-	e.Code = activity.CodeOf(cause)
-	o.p.Settle(history.Payload{}, e)
+	failed.Activity, failed.Message, failed.Code = name, failed.Cause.Error(), activity.CodeOf(failed.Cause)
+	if failed.Limit != "" {
+		failed.Message = failed.Limit + " " + failed.Message
+	}
+	return failed
 }

@@ -273,6 +273,20 @@ func (m *Machine) Logger() *slog.Logger {
 	return m.logger
 }
 
+// Watch finds the place of what the code comes by, for whoever watches.
+func (m *Machine) Watch() workflow.Watch {
+	if m.config.Watch == nil {
+		return nil
+	}
+	return func(s workflow.Sight) string {
+		if s.Place == "" {
+			s.Place = place()
+		}
+		m.config.Watch(s)
+		return s.Place
+	}
+}
+
 // Warnings are the differences that the level let pass.
 func (m *Machine) Warnings() []string { return m.warned }
 

@@ -138,7 +138,8 @@ func TestStartToCloseEndsTheContextAndRetries(t *testing.T) {
 	assert.Equal(t, "second", out)
 	assert.Equal(t, "started activity-scheduled attempt-failed activity-completed completed", kinds)
 	assert.Equal(t, time.Minute+time.Second, took)
-	assert.Error(t, cause)
+	assert.ErrorIs(t, cause, activity.ErrTimeout)
+	assert.ErrorContains(t, cause, "start-to-close")
 }
 
 func TestTimeoutsThatTheCodeIsTold(t *testing.T) {

@@ -19,6 +19,9 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 			q.Offer(x.attempt(s, a, v.Input), now, now)
 		}
 	case *history.AttemptFailed:
+		if v.Limit != "" { // the attempt still goes on, and is told which limit it has passed
+			q.Settle(x.key(v.Step), fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
+		}
 		x.offer(m, v.Step, now)
 	case *history.AttemptLost:
 		x.offer(m, v.Step, now)

@@ -56,6 +56,9 @@ func (c Context) schedule(p *Pending, ask commands.ScheduleActivity) history.Ste
 	}
 	p.bell.About = func() string { return fmt.Sprintf("%s %s (step %d)", what, ask.Name, ask.Step) }
 	c.run.ask(ask)
+	if c.run.watch != nil {
+		c.seeEndless(ask.Step)
+	}
 	p.waits = ask.Policy.OnCancel == history.WaitCancelled
 	if ask.Policy.OnCancel != history.LeaveRunning {
 		c.begun(p, commands.CancelActivity{Step: ask.Step})

@@ -136,6 +136,9 @@ func (c Context) beginChild(p *Pending, ask commands.AskChild) string {
 	p.begun.bell.Outside, p.begun.bell.About = true, about
 	p.told.bell.Outside, p.told.bell.About = true, about
 	c.run.ask(ask)
+	if c.run.watch != nil {
+		c.seeEndless(ask.Step)
+	}
 	c.run.children = append(c.run.children, child{p, ask.OnParentClose == AbandonChild})
 	p.waits = ask.OnCancel == activity.WaitCancelled
 	if ask.OnCancel != activity.LeaveRunning {

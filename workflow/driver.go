@@ -51,6 +51,8 @@ type Driver interface {
 	Run() Run
 	// Logger is silent while the code is told what it was told before.
 	Logger() *slog.Logger
+	// Watch is told what the code comes by; nil: nobody watches.
+	Watch() Watch
 }
 
 // Run says which run of which execution this is, and what it began with.
@@ -204,12 +206,13 @@ type run struct {
 	continues bool           // ContinueAsNew was called
 	takes     reflect.Type   // the input
 	root      *scope
+	watch     Watch // nil: nobody does
 }
 
 // NewContext makes the Context in which a run begins, and what cancels it. It is for package replay.
 func NewContext(d Driver) (ctx Context, cancel func(error)) {
 	root := &scope{}
-	return Context{&run{driver: d, group: d.Coroutines(), root: root}, root}, root.end
+	return Context{&run{driver: d, group: d.Coroutines(), root: root, watch: d.Watch()}, root}, root.end
 }
 
 // Begin runs the handler as a coroutine in the run's own scope, and tells how it ended.

@@ -87,7 +87,15 @@ func Patched(ctx Context, id string) bool { return Variant(ctx, id, 1) > 0 }
 
 // Variant is [Patched] for more than two: latest in runs that come here for the first time, what was latest then in
 // others, and 0 in those that had passed here before the code knew of the gate.
-func Variant(ctx Context, id string, latest int) (v int) {
+func Variant(ctx Context, id string, latest int) int {
+	v := variant(ctx, id, latest)
+	if ctx.run.watch != nil {
+		ctx.seeGate(id, latest, v)
+	}
+	return v
+}
+
+func variant(ctx Context, id string, latest int) (v int) {
 	kept, old := ctx.run.driver.Keep(true, id, func() history.Payload {
 		p, _ := history.Encode(latest) // an int always encodes
 		return p

@@ -6,12 +6,20 @@ import (
 )
 
 // Undo is what is to be undone if a [Saga] fails.
-type Undo struct{ steps []func(Context) error }
+type Undo struct {
+	steps []func(Context) error
+	watch Watch // nil: nobody does
+}
 
 // Add adds something to be done if what follows fails. Add it when what it undoes has succeeded, or may have:
 //
 //	undo.Add(workflow.Call(CancelFlight, flight))
-func (u *Undo) Add(fn func(Context) error) { u.steps = append(u.steps, fn) }
+func (u *Undo) Add(fn func(Context) error) {
+	if u.watch != nil {
+		fn = u.seen(fn)
+	}
+	u.steps = append(u.steps, fn)
+}
 
 // Saga runs fn. If it fails or its scope ends, what was added to undo is done, the last first, in a scope of its own that
 // does not end; what fails there does not keep the rest from being done. The error is that of fn, joined with those of undoing.
@@ -22,7 +30,7 @@ func (u *Undo) Add(fn func(Context) error) { u.steps = append(u.steps, fn) }
 //
 // A panic stalls the run and undoes nothing.
 func Saga[Out any](ctx Context, fn func(undo *Undo) (Out, error)) (Out, error) {
-	undo := &Undo{}
+	undo := &Undo{watch: ctx.run.watch}
 	out, err := fn(undo)
 	if err == nil || isContinue(err) {
 		return out, err

@@ -13,6 +13,8 @@ type scope struct {
 	bell   coro.Bell
 	within hook // in the scope around it
 	hooks  hook // a ring of what is to be done at the end, in the order in which it was begun
+
+	endless bool // nothing ends it
 }
 
 // A hook is something to be done when a scope ends. It is a link of a ring, so that taking it out costs the same however
@@ -93,7 +95,7 @@ func WithTimeout(ctx Context, d time.Duration) (Context, CancelFunc) {
 }
 
 // WithoutCancel returns a Context that does not end with ctx, for cleaning up.
-func WithoutCancel(ctx Context) Context { return Context{ctx.run, &scope{}} }
+func WithoutCancel(ctx Context) Context { return Context{ctx.run, &scope{endless: true}} }
 
 // begun ties something that was asked for to the scope: at its end, cancel is asked and p is settled with the reason.
 func (c Context) begun(p *Pending, cancel commands.Command) {

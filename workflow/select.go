@@ -30,6 +30,17 @@ const maxSpins = 1000
 // Select waits until a case is ready and returns the first that is, in the order written. It takes nothing: receive from
 // the signal, get the future. The case is nil if and only if there is an error, which says that the scope ended.
 func Select(ctx Context, cases ...Case) (Case, error) {
+	if ctx.run.watch == nil {
+		return choose(ctx, cases)
+	}
+	ctx.see(cases, false, nil, nil)
+	got, err := choose(ctx, cases)
+	ctx.see(cases, false, got, err)
+	return got, err
+}
+
+// choose is [Select] that nobody sees.
+func choose(ctx Context, cases []Case) (Case, error) {
 	waited := false
 	for {
 		for _, c := range cases {
@@ -75,6 +86,17 @@ func (r *run) spin(c Case) {
 
 // SelectWithin is [Select] that returns the case [Timeout] when d has passed. It stops its own timer.
 func SelectWithin(ctx Context, d time.Duration, cases ...Case) (Case, error) {
+	if ctx.run.watch == nil {
+		return chooseWithin(ctx, d, cases)
+	}
+	ctx.see(cases, true, nil, nil)
+	got, err := chooseWithin(ctx, d, cases)
+	ctx.see(cases, true, got, err)
+	return got, err
+}
+
+// chooseWithin is [SelectWithin] that nobody sees.
+func chooseWithin(ctx Context, d time.Duration, cases []Case) (Case, error) {
 	for _, c := range cases {
 		if c.ready(ctx) {
 			ctx.run.spin(c)
@@ -84,14 +106,14 @@ func SelectWithin(ctx Context, d time.Duration, cases ...Case) (Case, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	timer := NewTimer(ctx, d)
+	timer := newTimer(ctx, d)
 	if timer.Ready() {
 		if err := timer.p.err; err != nil {
 			return nil, err
 		}
 		return Timeout, nil
 	}
-	got, err := Select(ctx, append(slices.Clip(cases), timer)...)
+	got, err := choose(ctx, append(slices.Clip(cases), timer))
 	timer.Stop()
 	if got == Case(timer) {
 		return Timeout, nil
@@ -102,6 +124,17 @@ func SelectWithin(ctx Context, d time.Duration, cases ...Case) (Case, error) {
 // Await waits until cond holds. It is tried whenever no coroutine can run. It must only look at the workflow's own
 // variables. The error says that the scope ended.
 func Await(ctx Context, cond func() bool) error {
+	if ctx.run.watch == nil {
+		return await(ctx, cond)
+	}
+	ctx.seeAwait(false, nil, nil)
+	held, err := true, await(ctx, cond)
+	ctx.seeAwait(false, &held, err)
+	return err
+}
+
+// await is [Await] that nobody sees.
+func await(ctx Context, cond func() bool) error {
 	for !cond() {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -115,14 +148,25 @@ func Await(ctx Context, cond func() bool) error {
 
 // AwaitWithin is [Await] that returns false when d has passed. It stops its own timer.
 func AwaitWithin(ctx Context, d time.Duration, cond func() bool) (bool, error) {
+	if ctx.run.watch == nil {
+		return awaitWithin(ctx, d, cond)
+	}
+	ctx.seeAwait(true, nil, nil)
+	held, err := awaitWithin(ctx, d, cond)
+	ctx.seeAwait(true, &held, err)
+	return held, err
+}
+
+// awaitWithin is [AwaitWithin] that nobody sees.
+func awaitWithin(ctx Context, d time.Duration, cond func() bool) (bool, error) {
 	if cond() {
 		return true, nil
 	}
-	timer := NewTimer(ctx, d)
+	timer := newTimer(ctx, d)
 	if timer.Ready() {
 		return false, timer.p.err
 	}
-	err := Await(ctx, func() bool { return timer.ready(ctx) || cond() })
+	err := await(ctx, func() bool { return timer.ready(ctx) || cond() })
 	if err == nil && timer.ready(ctx) && !cond() {
 		return false, nil
 	}

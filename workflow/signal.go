@@ -64,6 +64,9 @@ func (s Signal[T]) TryReceive(ctx Context) (v T, ok bool) {
 	if !ok {
 		return v, false
 	}
+	if ctx.run.watch != nil {
+		seeName(ctx.run.watch, SeenSignal, s.name, true)
+	}
 	if err := next.value.Decode(&v); err != nil {
 		panic(stall("signal %s in entry %d was sent as another type than the code receives: %v; receive a type that fits, or terminate the run",
 			s.name, next.seq, err))
@@ -103,6 +106,9 @@ func (s Signal[T]) inbox(ctx Context) *Inbox {
 	if s.name == "" {
 		panic(stall("a zero workflow.Signal has no name; make it with workflow.NewSignal"))
 	}
+	if ctx.run.watch != nil {
+		seeName(ctx.run.watch, SeenSignal, s.name, false)
+	}
 	return ctx.run.driver.Inbox(s.name)
 }
 
@@ -122,7 +128,14 @@ func NewQuery[Out any](name string) Query[Out] { return Query[Out]{name: name} }
 
 // Handle sets what answers the query. fn must not wait, ask for anything or change anything; it is called between turns.
 func (q Query[Out]) Handle(ctx Context, fn func() Out) {
+	q.seen(ctx)
 	ctx.run.driver.Handle(q.name, func(history.Payload) (history.Payload, error) { return history.Encode(fn()) })
+}
+
+func (q Query[Out]) seen(ctx Context) {
+	if ctx.run.watch != nil {
+		seeName(ctx.run.watch, SeenQuery, q.name, false)
+	}
 }
 
 // Asked is the name and the argument as they are sent. It is for runtimes.
@@ -145,6 +158,7 @@ func (q QueryOf[In, Out]) With(in In) Query[Out] {
 // Handle sets what answers the query. fn must not wait, ask for anything or change anything; it is called between turns.
 // Its error is for whoever asked.
 func (q QueryOf[In, Out]) Handle(ctx Context, fn func(In) (Out, error)) {
+	Query[Out]{name: q.name}.seen(ctx)
 	ctx.run.driver.Handle(q.name, func(p history.Payload) (history.Payload, error) {
 		var in In
 		if err := p.Decode(&in); err != nil {

@@ -15,7 +15,11 @@ func Now(ctx Context) time.Time { return ctx.run.driver.Now() }
 
 // Sleep waits for d. Zero or less returns at once and records nothing.
 func Sleep(ctx Context, d time.Duration) error {
-	return NewTimer(ctx, d).Wait(ctx)
+	t := newTimer(ctx, d)
+	if ctx.run.watch != nil && t.step > 0 {
+		ctx.seeTimer(t, true)
+	}
+	return t.Wait(ctx)
 }
 
 // SleepUntil waits until t. A time that has passed returns at once and records nothing.
@@ -33,6 +37,15 @@ var errStopped = errors.New("workflow: the timer was stopped")
 // NewTimer starts a timer. Zero or less is ready at once and records nothing. Its scope is that of ctx: it is stopped when
 // that ends.
 func NewTimer(ctx Context, d time.Duration) Timer {
+	t := newTimer(ctx, d)
+	if ctx.run.watch != nil && t.step > 0 {
+		ctx.seeTimer(t, false)
+	}
+	return t
+}
+
+// newTimer is [NewTimer] that nobody sees: of a wait that says itself whether its time has passed.
+func newTimer(ctx Context, d time.Duration) Timer {
 	t := Timer{p: &Pending{}, run: ctx.run}
 	err := ctx.Err()
 	if err == nil && d > 0 {

@@ -25,6 +25,9 @@ func (u Update[In, Out]) Handle(ctx Context, fn func(Context, In) (Out, error), 
 	if u.name == "" {
 		panic(stall("a zero workflow.Update has no name; make it with workflow.NewUpdate"))
 	}
+	if ctx.run.watch != nil {
+		seeName(ctx.run.watch, SeenUpdate, u.name, false)
+	}
 	ctx.run.driver.Accept(u.name, UpdateHandler{
 		Validate: func(p history.Payload) error {
 			var in In

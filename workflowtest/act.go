@@ -126,6 +126,7 @@ func Deploy(definitions ...workflow.Definition) Act {
 // Query asks the workflow about its state.
 func Query[Out any](w *World, q workflow.Query[Out]) (out Out) {
 	name, _, _ := q.Asked()
+	coverQuery(w.play.workflow.Definition(), name)
 	w.must("query "+name, func() (err error) {
 		out, err = runtime.Query(w.Context, w.Runtime, w.ID, q)
 		return err

@@ -51,7 +51,7 @@ func (p *play) checkRun(entries, run []history.Entry, observations int) error {
 		return err
 	}
 	started := run[0].Event.(*history.Started)
-	if config.Code = codeIn(p.code(p.last), started.Type, started.Version); config.Code == nil {
+	if config.Code = p.codes(started.Type, started.Version); config.Code == nil {
 		if p.isStub(started.Type) {
 			return nil // it is none of the author's
 		}
@@ -94,9 +94,12 @@ func resume(config replay.Config, run []history.Entry, n int) error {
 	return err
 }
 
-// codeIn finds the code of a workflow.
-func codeIn(definitions []workflow.Definition, name string, version int) workflow.Code {
-	for _, d := range definitions {
+// codes finds the code of a workflow of the author's.
+func (p *play) codes(name string, version int) workflow.Code {
+	if p.isStub(name) {
+		return nil
+	}
+	for _, d := range p.code(p.last) {
 		if b, ok := workflow.BodyOf(d); ok && b.Name == name && b.Settings.Version == version && b.Code != nil {
 			return b.Code
 		}

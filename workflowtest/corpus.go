@@ -184,6 +184,10 @@ func (c *corpus) replay(t *testing.T, x history.Exported) (skipped string, err e
 	if len(entries) > 0 {
 		err = c.check.Verify(entries)
 	}
+	if err == nil {
+		cover(c.check.Codes, entries)
+		coverWritten(t)
+	}
 	switch {
 	case errors.Is(err, replay.ErrNoCode):
 		return "", fmt.Errorf("%w; give its definition to ReplayDir, with workflowtest.Use", err)

@@ -136,6 +136,7 @@ type broken struct {
 func (x *explorer) explore() {
 	t := x.t
 	t.Helper()
+	defer coverWritten(t)
 	for _, err := range x.errs {
 		t.Error(err)
 	}
@@ -254,6 +255,8 @@ func (x *explorer) try(p *plot) *broken {
 			return b
 		}
 	}
+	play.last = nil
+	cover(play.codes, slices.Collect(maps.Values(all))...)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.hints == nil {

@@ -171,6 +171,8 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	if problem != "" {
 		t.Fatalf("the test fails when it is run again, %s: %s", how[memory], problem)
 	}
+	cover(p.codes, slices.Collect(maps.Values(ran.all))...)
+	coverWritten(t)
 	for _, id := range slices.Sorted(maps.Keys(ran.all)) {
 		if d := difference("first", history.Marshal(ran.all[id]), "again", history.Marshal(again.all[id])); d != "" {
 			t.Errorf("the history of %s is another one when the test is run again, %s\n%s", id, how[memory], d)

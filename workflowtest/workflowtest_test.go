@@ -272,3 +272,12 @@ func TestWhatIsDueComesBeforeTheActsOfTheSameMoment(t *testing.T) {
 		workflowtest.At(2*time.Hour, check(2), workflowtest.Crash, check(2)), workflowtest.At(time.Hour, check(1)),
 		workflowtest.At(0, check(0)), workflowtest.At(day, check(3)))
 }
+
+func TestAStubbedChildStaysStubbedWhenItsDefinitionIsUsed(t *testing.T) {
+	child := workflow.Define("child", func(ctx workflow.Context, n int) (int, error) { return n, workflow.Sleep(ctx, day) })
+	parent := workflow.Define("parent", func(ctx workflow.Context, n int) (int, error) { return workflow.Child(ctx, child, n) })
+	run := workflowtest.Run(t, parent, 1, workflowtest.Use(child), workflowtest.StubChild(child).Returns(7))
+	if got, err := run.Result(); got != 7 || err != nil {
+		t.Errorf("got %d, %v", got, err)
+	}
+}

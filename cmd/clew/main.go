@@ -85,7 +85,8 @@ wait or how they ended, exports them, and verifies that nothing was changed. It 
 
 The store is a directory. If a process has it open, that process is asked, through the socket clew.sock
 in the directory; else the directory is opened. While clew has it open nobody else can, so a process
-that starts meanwhile may have to try again. vet reads code, and bench makes a store of its own.
+that starts meanwhile may have to try again. vet reads code, coverage reads reports of tests, and bench
+makes a store of its own.
 
 The exit status is 0 for success, 1 for an error or something bad that was found, 2 for wrong use.`,
 		Example: `  clew ls --status open --since 1h
@@ -111,7 +112,7 @@ The exit status is 0 for success, 1 for an error or something bad that was found
 	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "directory of the store; default: $CLEW_STORE, else clew.data")
 	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), vetCommand(), benchCommand(), version()} {
+	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), vetCommand(), coverageCommand(), benchCommand(), version()} {
 		cmd.AddCommand(c)
 	}
 	for _, c := range append(cmd.Commands(), cmd) {

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/activity/activitytest"
 	"github.com/clewflow/clew/examples/fileimport"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/workflow"
@@ -41,6 +43,25 @@ func TestAnotherAttemptGoesOnAtTheCheckpoint(t *testing.T) {
 		t.Errorf("tried to insert %v, want %v", table.inserts, want)
 	}
 	run.Golden("testdata/resumed.json")
+}
+
+// The activity alone: it begins where an earlier attempt was, and keeps each row that it has loaded.
+func TestLoadingGoesOnWhereItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := &table{takes: 20 * time.Second, fails: map[int64]error{5: errors.New("the table is full")}}
+		ran := activitytest.Run(t, fileimport.Load, towns, activitytest.Use(table.loader().Definitions()...),
+			activitytest.Checkpoint(fileimport.Position{Offset: 13, Rows: 2}))
+		if got, err := ran.Result(); got.Rows != 6 || err != nil {
+			t.Errorf("got %v, %v", got, err)
+		}
+		if want := []int64{3, 4, 5, 5, 6}; !slices.Equal(table.inserts, want) || table.rows[3] != "Emden" {
+			t.Errorf("inserted %v: %v", table.inserts, table.rows)
+		}
+		kept := activitytest.Checkpoints[fileimport.Position](t, ran.Attempts[0])
+		if len(ran.Attempts) != 2 || kept[len(kept)-1].Rows != 4 {
+			t.Errorf("kept %v in %v", kept, ran.Attempts)
+		}
+	})
 }
 
 // What is recorded of heartbeats is bounded, so after a crash some rows are inserted again; none is there twice.
