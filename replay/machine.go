@@ -27,7 +27,7 @@ type Config struct {
 	Pool       *coro.Pool   // of what coroutines run on; nil: none
 	Carried    []Carried    // what the runs before have left to this one, in order
 	Stray      func()       // called, from anywhere, when a goroutine that is no coroutine of the code's has been caught
-	places     bool         // remember where in the code things are asked; costly
+	places     bool         // remember where in the code things are asked and waited for; costly
 }
 
 // Carried is a signal or an update that was accepted in an earlier run and not received or answered there.
@@ -74,10 +74,11 @@ type Machine struct {
 	agreed    uint64 // the last entry at which code and history agreed
 	returned  bool   // the code has returned; what comes now is the next run's
 	late      *history.CancelRequested
-	finished  bool            // the code has asked for the end
-	closed    bool            // the history has ended
-	cancelled bool            // the code was told that it is to end
-	next      history.Payload // input of the run that continues this one
+	finished  bool                          // the code has asked for the end
+	closed    bool                          // the history has ended
+	cancelled bool                          // the code was told that it is to end
+	next      history.Payload               // input of the run that continues this one
+	stacks    map[*coro.Coroutine][]uintptr // where they wait, or waited last; nil without places
 	querying  atomic.Bool
 	logger    *slog.Logger
 	warned    []string
@@ -111,30 +112,40 @@ func Remember(c Config, run []history.Entry) (*Machine, error) {
 
 func remember(c Config, run []history.Entry) (*Machine, error) {
 	m := New(c)
+	return m, m.recall(run, len(run))
+}
+
+// recall shows the machine the first entries of a run, of which it foresees all.
+func (m *Machine) recall(run []history.Entry, n int) error {
 	var told uint64
 	for _, e := range run {
 		m.foresee(e.Event)
 		told = max(told, e.Told)
 	}
 	bytes := 0
-	for i := range run {
+	for i := range n {
 		e := &run[i]
 		m.live = e.Seq > told
 		if err := m.Observe(e, bytes); err != nil {
-			return m, err
+			return err
 		}
 		bytes += e.Size()
 	}
 	m.live = true
-	return m, nil
+	return nil
 }
 
 // New makes a machine for a run that is about to start: the first entry it is shown is the Started.
 func New(c Config) *Machine {
-	return &Machine{
+	m := &Machine{
 		config: c, group: coro.Group{Pool: c.Pool}, live: true,
 		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
 	}
+	if c.places {
+		m.stacks = map[*coro.Coroutine][]uintptr{}
+		m.group.Parks = m.parks
+	}
+	return m
 }
 
 // foresee takes note of what must be known before the first input is told.
