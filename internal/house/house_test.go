@@ -45,6 +45,8 @@ var floors = []struct{ name, imports string }{
 	{"store/pebble", "history store"},
 	{"store/storetest", "history store store/memory"},
 
+	{"check", "history workflow replay vault store/pebble internal/coro"},
+	{"internal/examine", "replay vault check"},
 	{"internal/socket", "history commands query store"},
 	{"vet", ""}, // knows clew by name
 	{"runtime", "*"},
