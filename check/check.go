@@ -122,7 +122,7 @@ func (k *checker) complete() (err error) {
 		k.config.Patience = 10 * time.Second
 	}
 	if k.config.Vault == nil {
-		k.config.Vault, err = vault.New(vault.Options{})
+		k.config.Vault, err = Opener("")
 	}
 	return err
 }

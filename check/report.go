@@ -141,7 +141,7 @@ func (t Type) title(v Verdict, tally *Tally) string {
 func said(v Verdict, runs int) string {
 	one := map[Verdict][2]string{
 		Fits:       {"fits", "fit"},
-		Differs:    {"fits, but for a difference", "fit, but for a difference"},
+		Differs:    {"fits but for a difference", "fit but for a difference"},
 		NoCode:     {"has no code", "have no code"},
 		NeedsGate:  {"needs a gate", "need a gate"},
 		Stalls:     {"stalls", "stall"},

@@ -69,7 +69,7 @@ const most = 1 << 30
 // Opener is a vault that opens the payloads of a directory whose runtime is given no vault: they are plain, compressed, or in
 // files beside the log. Nothing is made or removed. Without a directory there are no such files.
 func Opener(dir string) (*vault.Vault, error) {
-	o := vault.Options{Limit: most}
+	o := vault.Options{Opens: []vault.Codec{vault.Zstd(0)}, Limit: most}
 	if dir != "" {
 		o.Blobs = vault.ReadBlobs(filepath.Join(dir, "blobs"))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/clewflow/clew/replay"
@@ -118,7 +119,7 @@ func (k *checker) judge(r *Run) judgement {
 
 func stallText(err error) string {
 	var s *replay.Stalled
-	if errors.As(err, &s) && s.Stack != "" {
+	if errors.As(err, &s) && s.Stack != "" && !strings.HasPrefix(s.Stack, "goroutine ") { // else it has nothing of the author's
 		return s.Reason + "\n" + s.Stack
 	}
 	return err.Error()

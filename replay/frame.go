@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	goruntime "runtime"
+	"slices"
 	"strings"
 
 	"github.com/clewflow/clew/internal/coro"
@@ -22,16 +23,27 @@ var inside = []string{
 	"github.com/clewflow/clew/replay.", "github.com/clewflow/clew/workflow.", "github.com/clewflow/clew/internal/coro.", "iter.", "runtime.",
 }
 
+// language is where the source of package workflow is. What the compiler has put from there into the author's functions is
+// known by that alone.
+var language = func() string {
+	_, file, _, _ := goruntime.Caller(0)
+	return strings.TrimSuffix(file, "replay/frame.go") + "workflow/"
+}()
+
+// isInside reports whether a call tells an author nothing.
+func isInside(function, file string) bool {
+	if function == "" || strings.HasPrefix(file, language) && !strings.HasSuffix(file, "_test.go") {
+		return true
+	}
+	return slices.ContainsFunc(inside, func(prefix string) bool { return strings.HasPrefix(function, prefix) })
+}
+
 // authors are the calls in a stack that are the author's, the innermost first.
 func authors(stack []uintptr) (all []Frame) {
 	frames := goruntime.CallersFrames(stack)
 	for {
 		f, more := frames.Next()
-		ours := f.Function == ""
-		for _, prefix := range inside {
-			ours = ours || strings.HasPrefix(f.Function, prefix)
-		}
-		if !ours {
+		if !isInside(f.Function, f.File) {
 			all = append(all, Frame{f.Function, f.File, f.Line})
 		}
 		if !more {

@@ -3,6 +3,7 @@ package replay
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/clewflow/clew/history"
@@ -149,11 +150,20 @@ func (m *Machine) waitFor(what string, b *coro.Bell, reasons map[history.Step]hi
 		if o.p.Rings(b) {
 			w.Step = step
 			if r, ok := reasons[step]; ok {
-				w.State = r.String()
+				w.State = stateOf(r, o.activity)
 			}
 		}
 	}
 	return w
+}
+
+// stateOf says how a step stands, whose name is told beside.
+func stateOf(r history.Reason, name string) string {
+	if r.Why == "timer" {
+		return "due " + r.Until.Format(time.RFC3339)
+	}
+	r.Why = strings.Replace(r.Why, " of activity "+name, "", 1)
+	return r.String()
 }
 
 func (m *Machine) answerTo(q Question) Answer {

@@ -70,11 +70,11 @@ func TestAStandSaysWhereEachCoroutineWaitsAndForWhat(t *testing.T) {
 	assert.Equal(t, "main", pays.Name)
 	assert.Equal(t, "replay_test.errand > replay_test.pay", functions(pays))
 	assert.True(t, strings.HasSuffix(pays.Stack[0].File, "stand_test.go"), pays.Stack[0].File)
-	assert.Equal(t, []replay.Wait{{For: "activity charge (step 1)", Step: 1, State: "attempt 1 of activity charge until 2026-03-02T08:00:00Z"}}, pays.Waits)
+	assert.Equal(t, []replay.Wait{{For: "activity charge (step 1)", Step: 1, State: "attempt 1 until 2026-03-02T08:00:00Z"}}, pays.Waits)
 	assert.Equal(t, []replay.Wait{{For: "a mutex"}}, s.Coroutines[1].Waits)
 	assert.Equal(t, "replay_test.errand.func2", functions(s.Coroutines[1]))
 	assert.Equal(t, []replay.Wait{
-		{For: "signal poke"}, {For: "a timer of 1m0s (step 2)", Step: 2, State: "timer until 2026-03-01T08:01:00Z"},
+		{For: "signal poke"}, {For: "a timer of 1m0s (step 2)", Step: 2, State: "due 2026-03-01T08:01:00Z"},
 	}, s.Coroutines[2].Waits)
 	assert.Empty(t, s.Asked)
 	assert.Equal(t, "test", s.Workflow)
@@ -93,7 +93,7 @@ func TestAStandIsThatOfItsEntry(t *testing.T) {
 	s = standAt(t, w, 5, replay.Question{Query: "progress"})
 	assert.Equal(t, uint64(5), s.Seq)
 	assert.Equal(t, []replay.Unread{{Seq: 4, Name: "halt", Value: json.RawMessage("3")}}, s.Unread)
-	assert.Contains(t, s.Coroutines[0].Waits[0].State, "attempt 2 of activity charge, which is put off until")
+	assert.Contains(t, s.Coroutines[0].Waits[0].State, "attempt 2, which is put off until")
 	assert.Equal(t, []replay.Answer{{Query: "progress", Value: json.RawMessage(`"charging"`)}}, s.Answers)
 	require.Len(t, s.Open, 2)
 

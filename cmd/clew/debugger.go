@@ -30,7 +30,7 @@ func (d *debugger) examined(begin func(*examine.Session) error, function func() 
 	}
 	defer func() { err = errors.Join(err, remove()) }()
 	ctx := d.cmd.Context()
-	path, err := examine.Build(ctx, d.with, folder, "-gcflags=all=-N -l")
+	path, err := examine.Build(ctx, d.with, folder, examine.Debuggable(ctx, d.with)...)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (d *debugger) delve(dlv, path, script, function string) (*exec.Cmd, error) 
 		args = append(append(args, "--"), d.args...)
 	}
 	cmd := exec.Command(dlv, args...) // it ends when its user says so
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = d.cmd.InOrStdin(), d.cmd.OutOrStdout(), d.cmd.ErrOrStderr()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr // it wants a terminal
 	return cmd, nil
 }
 

@@ -41,8 +41,8 @@ each coroutine of the workflow waits, with the calls of the author's code, and f
 the code has asked for that was recorded only after that entry; the signals that were not received; and
 what the code answers to queries. The program is started as "clew check" does; nothing is changed.
 
-With --break it is built without optimizations and run by the debugger dlv, with a breakpoint where the
-workflow begins; without dlv on PATH, what is printed says how to run it in another debugger. Nothing is
+With --break its module is built without optimizations and it is run by the debugger dlv, with a breakpoint
+where the workflow begins; without dlv on PATH, what is printed says how to run it in another debugger. Nothing is
 limited in time then. The program gets no further than runtime.Open, in which the history is replayed.
 
 The exit status is 1 if the code does not fit the history, or stalls.`,

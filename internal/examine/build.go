@@ -8,7 +8,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
+
+// Debuggable are the flags with which a main package is built for a debugger: what is in its module is not optimized. The rest is, since
+// to build all of it anew takes minutes.
+func Debuggable(ctx context.Context, with string) []string {
+	modules := "all"
+	if out, err := exec.CommandContext(ctx, "go", "list", "-f", "{{with .Module}}{{.Path}}{{end}}", with).Output(); err == nil {
+		if path := strings.TrimSpace(string(out)); path != "" && !strings.Contains(path, "\n") {
+			modules = path + "/..."
+		}
+	}
+	return []string{"-gcflags=" + modules + "=-N -l"}
+}
 
 // Build returns the executable that with names: it is one itself, or the directory or import path of a main package, which is
 // then built into the folder, with flags for the go command. The error is a *[Failure] if it cannot be built.
