@@ -68,7 +68,7 @@ func (d *debugger) delve(dlv, path, script, function string) (*exec.Cmd, error) 
 	if len(d.args) > 0 {
 		args = append(append(args, "--"), d.args...)
 	}
-	cmd := exec.Command(dlv, args...) // it ends when its user says so
+	cmd := exec.Command(dlv, args...)                                  // it ends when its user says so
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr // it wants a terminal
 	return cmd, nil
 }

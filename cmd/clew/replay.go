@@ -90,55 +90,51 @@ func (t *travel) questions() (all []replay.Question, err error) {
 
 // stand has the program replay the run.
 func (t *travel) stand(cmd *cobra.Command, s *site, id string, args []string) (stand *replay.Stand, err error) {
-	p := exportedArchive(t.from)
-	if len(t.from) == 0 {
-		if p, err = s.archive(cmd); err != nil {
-			return nil, err
-		}
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	h, err := p.named(cmd.Context(), id)
+	h, dir, err := t.history(cmd, s, id)
 	if err != nil {
 		return nil, err
 	}
-	if h, err = kept(h); err != nil {
-		return nil, fmt.Errorf("reading the history of %s: %w", id, err)
-	}
 	q := examine.StandRequest{Run: t.run, Until: t.until, Level: t.replayLevel(), Patience: comesBack}
 	q.Questions, _ = t.questions() // checked with the arguments
-	ask := func(ctx context.Context) func(*examine.Session) error {
+	ask := func(ctx context.Context, q examine.StandRequest) func(*examine.Session) error {
 		return func(session *examine.Session) (err error) {
-			stand, err = session.Stand(ctx, q, p.dir, h)
+			stand, err = session.Stand(ctx, q, dir, h)
 			return err
 		}
 	}
 	if !t.broken {
-		return stand, t.examined(cmd.Context(), args, ask(cmd.Context()))
+		err = t.examined(cmd.Context(), args, ask(cmd.Context(), q))
+		return stand, err
 	}
-	first, err := t.first(cmd.Context(), h)
-	if err != nil {
+	first := q
+	first.Questions = nil
+	if first.Until, err = t.first(cmd.Context(), h); err != nil {
 		return nil, err
-	}
-	begin := func(session *examine.Session) (err error) {
-		stand, err = session.Stand(cmd.Context(), examine.StandRequest{Run: t.run, Until: first, Level: q.Level, Patience: comesBack}, p.dir, h)
-		return err
 	}
 	q.Patience = 0
 	d := &debugger{app: t.app, cmd: cmd, args: args}
-	return stand, d.examined(begin, func() string { return outermost(stand) }, ask)
+	err = d.examined(ask(cmd.Context(), first), func() string { return outermost(stand) },
+		func(ctx context.Context) func(*examine.Session) error { return ask(ctx, q) })
+	return stand, err
 }
 
-// kept is a history that is in memory, so that it can be read again, and that exists.
-func kept(h check.History) (check.History, error) {
-	var entries []history.Entry
-	for e, err := range h.Entries {
-		if err != nil {
-			return h, err
+// history reads the history of an execution into memory, so that nobody is kept from the store while it is replayed. dir is the
+// directory of the store, if it is from one.
+func (t *travel) history(cmd *cobra.Command, s *site, id string) (h check.History, dir string, err error) {
+	a := exportedArchive(t.from)
+	if len(t.from) == 0 {
+		if a, err = s.archive(cmd); err != nil {
+			return h, "", err
 		}
-		entries = append(entries, e)
 	}
-	if len(entries) == 0 {
-		return h, errors.New("there is none; see \"clew ls\"")
+	defer func() { err = errors.Join(err, a.close()) }()
+	h, err = a.named(cmd.Context(), id)
+	var entries []history.Entry
+	if err == nil {
+		entries, err = collected(h)
+	}
+	if err != nil {
+		return h, "", fmt.Errorf("reading the history of %s: %w", id, err)
 	}
 	h.Entries = func(yield func(history.Entry, error) bool) {
 		for _, e := range entries {
@@ -147,7 +143,20 @@ func kept(h check.History) (check.History, error) {
 			}
 		}
 	}
-	return h, nil
+	return h, a.dir, nil
+}
+
+func collected(h check.History) (entries []history.Entry, err error) {
+	for e, err := range h.Entries {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	if len(entries) == 0 {
+		return nil, errors.New("there is none; see \"clew ls\"")
+	}
+	return entries, nil
 }
 
 // first is the Seq of the first entry of the run. Its payloads may be closed to this process.

@@ -10,8 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -161,7 +163,8 @@ func (s *Session) greet() error {
 
 // lost is the error of a conversation that has broken off.
 func (s *Session) lost(err error) error {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) {
+	over := func(end error) bool { return errors.Is(err, end) }
+	if !slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE}, over) {
 		return fmt.Errorf("examine: talking to the program: %w", err)
 	}
 	text := "the program broke off before it had answered"
