@@ -34,7 +34,11 @@ func (s *Store) Close() error { return s.log.Close() }
 func (s *Store) Histories(ctx context.Context, sample Sample) iter.Seq2[History, error] {
 	return func(yield func(History, error) bool) {
 		for c, err := range sample.Pick(s.candidates(ctx)) {
-			if !yield(s.History(ctx, c.ID.Workflow), err) || err != nil {
+			h := s.History(ctx, c.ID.Workflow)
+			if err == nil && c.Open {
+				h, err = s.newest(ctx, h)
+			}
+			if !yield(h, err) || err != nil {
 				return
 			}
 		}
@@ -54,13 +58,33 @@ func (s *Store) candidates(ctx context.Context) iter.Seq2[Candidate, error] {
 // History is that of one execution; empty if there is none.
 func (s *Store) History(ctx context.Context, workflow string) History {
 	id := history.ID{Namespace: s.namespace, Workflow: workflow}
-	return History{id, func(yield func(history.Entry, error) bool) {
-		for record, err := range s.log.Read(ctx, id, 1) {
+	return History{id, s.read(ctx, id, 1)}
+}
+
+func (s *Store) read(ctx context.Context, id history.ID, from uint64) iter.Seq2[history.Entry, error] {
+	return func(yield func(history.Entry, error) bool) {
+		for record, err := range s.log.Read(ctx, id, from) {
 			if !yield(record.Entry, err) || err != nil {
 				return
 			}
 		}
-	}}
+	}
+}
+
+// newest leaves of the history of an open execution the runs before out, unless the open one carries on something of them.
+func (s *Store) newest(ctx context.Context, h History) (History, error) {
+	tail, ok, err := s.log.Tail(ctx, h.ID)
+	if err != nil || !ok || tail.Began <= 1 {
+		return h, err
+	}
+	for e, err := range s.read(ctx, h.ID, tail.Began) {
+		started, ok := e.Event.(*history.Started)
+		if err == nil && ok && len(started.Carried)+len(started.Updates) == 0 {
+			h.Entries = s.read(ctx, h.ID, tail.Began)
+		}
+		break // what is wrong with it is met again
+	}
+	return h, nil
 }
 
 // most is how many bytes of a payload are opened: what a runtime has recorded was allowed when it did.

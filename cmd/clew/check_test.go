@@ -114,6 +114,10 @@ func TestCheckSaysWhatDoesNotFit(t *testing.T) {
 	assert.Equal(t, succeeded, code)
 	golden(t, "check-gated", text)
 
+	code, text = ask("gated", "--json")
+	assert.Equal(t, succeeded, code)
+	golden(t, "check-json", text)
+
 	code, text = ask("after", "--json", "--closed", "0")
 	assert.Equal(t, failed, code)
 	var report check.Report
