@@ -1,6 +1,6 @@
 // Command clew reads the store of a clew runtime: it lists executions, shows their histories, says why they wait or how
-// they ended, exports them, and verifies that nothing was changed. It also finds what workflow code must not do. See "clew
-// help".
+// they ended, exports them, and verifies that nothing was changed. It also finds what workflow code must not do, says whether
+// new code fits what is recorded, and shows where in the code a run waits. See "clew help".
 package main
 
 import (
