@@ -55,7 +55,10 @@ func ExampleHistories() {
 	working, stop := context.WithCancel(ctx)
 	ended := make(chan error)
 	go func() { ended <- rt.Run(working) }()
-	if _, err := runtime.Start(ctx, rt, "nap-1", nap, time.Hour); err != nil {
+	if _, err := runtime.Do(ctx, rt, "nap-1", nap, time.Nanosecond); err != nil {
+		panic(err)
+	}
+	if _, err := runtime.Start(ctx, rt, "nap-2", nap, time.Hour); err != nil {
 		panic(err)
 	}
 	stop()

@@ -95,19 +95,19 @@ func master() vault.Master {
 
 // work starts what the release before has, and waits until nothing goes on by itself.
 func work(ctx context.Context, rt *runtime.Runtime) error {
-	var errs []error
+	_, err := runtime.Do(ctx, rt, "hello-1", Greet, long()) // so that Run is at work before the others begin
+	errs := []error{err}
 	for _, id := range []string{"parcel-1", "parcel-2", "parcel-3"} {
 		_, err := runtime.Start(ctx, rt, id, Deliver1, "lamp")
 		errs = append(errs, err)
 	}
-	_, err := runtime.Start(ctx, rt, "return-1", Return, "lamp")
+	_, err = runtime.Start(ctx, rt, "return-1", Return, "lamp")
 	errs = append(errs, err)
 	_, err = runtime.Start(ctx, rt, "audit-1", Audit, "")
 	errs = append(errs, err)
-	_, err = runtime.Do(ctx, rt, "hello-1", Greet, long())
 	errs = append(errs, err, rt.Signal(ctx, "parcel-3", Courier.With(workflow.None{})))
 	for _, id := range []string{"parcel-1", "parcel-2", "parcel-3", "return-1"} {
-		for len(errs) < 100 {
+		for {
 			d, err := rt.Describe(ctx, id)
 			if err != nil || len(d.Activities) == 0 {
 				errs = append(errs, err)
