@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	goruntime "runtime"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/clewflow/clew/activity"
@@ -289,21 +287,3 @@ func (m *Machine) Watch() workflow.Watch {
 
 // Warnings are the differences that the level let pass.
 func (m *Machine) Warnings() []string { return m.warned }
-
-// place is where in the author's code the current call comes from.
-func place() string {
-	pcs := make([]uintptr, 32)
-	frames := goruntime.CallersFrames(pcs[:goruntime.Callers(2, pcs)])
-	for {
-		f, more := frames.Next()
-		ours := slices.ContainsFunc([]string{"replay.", "workflow.", "internal/coro."}, func(p string) bool {
-			return strings.HasPrefix(f.Function, "github.com/clewflow/clew/"+p)
-		})
-		if f.Function != "" && !ours && !strings.HasPrefix(f.Function, "iter.") && !strings.HasPrefix(f.Function, "runtime.") {
-			return fmt.Sprintf("%s:%d (%s)", f.File, f.Line, f.Function)
-		}
-		if !more {
-			return ""
-		}
-	}
-}

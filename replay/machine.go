@@ -30,7 +30,7 @@ type Config struct {
 	Ignore     []Field              // of values that the code asks with, which may differ at level Strict
 	Forecast   bool                 // after a mismatch, ask the code on with made-up results to tell what was changed: for tests
 	Watch      func(workflow.Sight) // told what the code comes by; nil: nobody watches. It makes the code slow
-	places     bool                 // remember where in the code things are asked, and what agreed; costly
+	places     bool                 // remember where in the code things are asked and waited for, and what agreed; costly
 }
 
 // Carried is a signal or an update that was accepted in an earlier run and not received or answered there.
@@ -78,10 +78,11 @@ type Machine struct {
 	agreement []agreed
 	returned  bool // the code has returned; what comes now is the next run's
 	late      *history.CancelRequested
-	finished  bool            // the code has asked for the end
-	closed    bool            // the history has ended
-	cancelled bool            // the code was told that it is to end
-	next      history.Payload // input of the run that continues this one
+	finished  bool                          // the code has asked for the end
+	closed    bool                          // the history has ended
+	cancelled bool                          // the code was told that it is to end
+	next      history.Payload               // input of the run that continues this one
+	stacks    map[*coro.Coroutine][]uintptr // where they wait, or waited last; nil without places
 	querying  atomic.Bool
 	logger    *slog.Logger
 	warned    []string
@@ -115,33 +116,43 @@ func Remember(c Config, run []history.Entry) (*Machine, error) {
 
 func remember(c Config, run []history.Entry) (*Machine, error) {
 	m := New(c)
+	return m, m.recall(run, len(run))
+}
+
+// recall shows the machine the first entries of a run, of which it foresees all.
+func (m *Machine) recall(run []history.Entry, n int) error {
 	var told uint64
 	for _, e := range run {
 		m.foresee(e.Event)
 		told = max(told, e.Told)
 	}
 	bytes := 0
-	for i := range run {
+	for i := range n {
 		e := &run[i]
 		m.live = e.Seq > told
 		if err := m.Observe(e, bytes); err != nil {
-			if mismatch := (*Mismatch)(nil); c.places && errors.As(err, &mismatch) {
+			if mismatch := (*Mismatch)(nil); m.config.places && errors.As(err, &mismatch) {
 				m.explain(mismatch, run[i:])
 			}
-			return m, err
+			return err
 		}
 		bytes += e.Size()
 	}
 	m.live = true
-	return m, nil
+	return nil
 }
 
 // New makes a machine for a run that is about to start: the first entry it is shown is the Started.
 func New(c Config) *Machine {
-	return &Machine{
+	m := &Machine{
 		config: c, group: coro.Group{Pool: c.Pool}, live: true,
 		open: map[history.Step]*open{}, inboxes: map[string]*workflow.Inbox{},
 	}
+	if c.places {
+		m.stacks = map[*coro.Coroutine][]uintptr{}
+		m.group.Parks = m.parks
+	}
+	return m
 }
 
 // foresee takes note of what must be known before the first input is told.

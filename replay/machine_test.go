@@ -149,7 +149,7 @@ func TestDeadlockSaysWhoWaitsForWhat(t *testing.T) {
 		"channel": {func(ctx workflow.Context) error {
 			_, err := workflow.NewChannel[int](0).Receive(ctx)
 			return err
-		}, "deadlock: main waits for something inside the workflow"},
+		}, "deadlock: main waits for a value from a channel"},
 		"condition": {func(ctx workflow.Context) error {
 			return workflow.Await(ctx, func() bool { return false })
 		}, "deadlock: main waits for a condition"},
@@ -158,7 +158,7 @@ func TestDeadlockSaysWhoWaitsForWhat(t *testing.T) {
 			_ = m.Lock(ctx)
 			workflow.Go(ctx, func(ctx workflow.Context) { _ = m.Lock(ctx) })
 			return workflow.Await(ctx, func() bool { return false })
-		}, "deadlock: main waits for a condition; coroutine 1 waits for something inside the workflow"},
+		}, "deadlock: main waits for a condition; coroutine 1 waits for a mutex"},
 		"stopped timer": {func(ctx workflow.Context) error {
 			timer := workflow.NewTimer(ctx, time.Hour)
 			timer.Stop()

@@ -22,14 +22,18 @@ func AuthorsStack(stack string) string {
 		for _, prefix := range notTheAuthors {
 			ours = ours || strings.HasPrefix(call, prefix) || strings.Contains(prefix, "/clew/") && strings.Contains(call, prefix)
 		}
+		ours = ours || strings.HasPrefix(place, language)
 		if ours && !strings.HasSuffix(strings.Fields(place + " ")[0], "_test.go") {
 			if !strings.Contains(place, "_test.go:") {
 				continue
 			}
 		}
-		name, _, _ := strings.Cut(call, "(0x")
+		name := call
+		if i := strings.LastIndexByte(call, '('); i > 0 {
+			name = call[:i] // what it was called with is numbers
+		}
 		place, _, _ = strings.Cut(place, " +0x")
-		fmt.Fprintf(&b, "%s\n\t%s\n", strings.TrimSuffix(name, "(...)"), place)
+		fmt.Fprintf(&b, "%s\n\t%s\n", name, place)
 	}
 	if b.Len() == 0 {
 		return stack

@@ -231,7 +231,7 @@ func TestDeadlocksAroundWhatIsNew(t *testing.T) {
 			_, err := workflow.Map(ctx, upTo(1), func(ctx workflow.Context, _ int) (int, error) { return 0, block(ctx) })
 			return err
 		})
-		assert.EqualError(t, w.machine.Deadlock(), "deadlock: main waits for something inside the workflow; coroutine 1 waits for a condition")
+		assert.EqualError(t, w.machine.Deadlock(), "deadlock: main waits for other coroutines; coroutine 1 waits for a condition")
 		w.cancel()
 		assert.Equal(t, history.StatusCancelled, w.state.Status)
 	})

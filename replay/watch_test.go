@@ -49,9 +49,9 @@ func TestTheCasesOfASelectAreWatchedInWords(t *testing.T) {
 	})
 	w.signal(poke.With(1))
 	assert.Equal(t, []string{
-		"select [took signal poke took activity resize took a child took something of the code's own took a timer took timer 2 ended with its scope] took signal poke",
-		"select [took something of the code's own took Default] took Default",
-		"select [took something of the code's own ran out of time ended with its scope] ran out of time",
+		"select [took signal poke took activity resize took a child took a value from a channel took a timer took timer 2 ended with its scope] took signal poke",
+		"select [took a value from a channel took Default] took Default",
+		"select [took a value from a channel ran out of time ended with its scope] ran out of time",
 	}, sights(t, w))
 }
 

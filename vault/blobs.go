@@ -44,6 +44,9 @@ func OpenBlobs(dir string) (*BlobDir, error) {
 	return d, nil
 }
 
+// ReadBlobs is a directory of blobs of which nothing is made or removed, to read from.
+func ReadBlobs(dir string) *BlobDir { return &BlobDir{dir} }
+
 // prepare makes all directories and syncs them, so that Put need not, and removes what a crash has left over.
 func (d *BlobDir) prepare() error {
 	if err := os.MkdirAll(filepath.Join(d.dir, unfinished), 0o700); err != nil {

@@ -14,6 +14,13 @@ func Go(ctx Context, fn func(Context)) {
 	ctx.run.group.Go(fmt.Sprint("coroutine ", ctx.run.count), func() { fn(ctx) })
 }
 
+// What the bells of this file ring for.
+func forCoroutines() string { return "other coroutines" }
+func forSemaphore() string  { return "a semaphore" }
+func forMutex() string      { return "a mutex" }
+func forRoom() string       { return "room in a channel" }
+func forValue() string      { return "a value from a channel" }
+
 // WaitGroup waits for coroutines. The zero WaitGroup is ready.
 type WaitGroup struct {
 	open int
@@ -37,7 +44,7 @@ func (g *WaitGroup) Wait(ctx Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ctx.wait(&g.bell)
+		ctx.wait(g.bell.For(forCoroutines))
 	}
 	return nil
 }
@@ -57,7 +64,7 @@ func (s *Semaphore) Acquire(ctx Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ctx.wait(&s.bell)
+		ctx.wait(s.bell.For(forSemaphore))
 	}
 	s.free--
 	return nil
@@ -81,7 +88,7 @@ func (m *Mutex) Lock(ctx Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ctx.wait(&m.bell)
+		ctx.wait(m.bell.For(forMutex))
 	}
 	m.locked = true
 	return nil
@@ -120,7 +127,7 @@ func (c *Channel[T]) Send(ctx Context, v T) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ctx.wait(&c.freed)
+		ctx.wait(c.freed.For(forRoom))
 	}
 	c.queue = append(c.queue, v)
 	c.sent++
@@ -130,7 +137,7 @@ func (c *Channel[T]) Send(ctx Context, v T) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ctx.wait(&c.freed)
+		ctx.wait(c.freed.For(forRoom))
 	}
 	return nil
 }
@@ -145,7 +152,7 @@ func (c *Channel[T]) Receive(ctx Context) (v T, err error) {
 		if err := ctx.Err(); err != nil {
 			return v, err
 		}
-		ctx.wait(&c.filled)
+		ctx.wait(c.filled.For(forValue))
 	}
 	v = c.queue[0]
 	var none T
@@ -164,4 +171,4 @@ func (c *Channel[T]) Close() {
 }
 
 func (c *Channel[T]) ready(Context) bool      { return len(c.queue) > 0 || c.closed }
-func (c *Channel[T]) bell(Context) *coro.Bell { return &c.filled }
+func (c *Channel[T]) bell(Context) *coro.Bell { return c.filled.For(forValue) }

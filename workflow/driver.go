@@ -117,6 +117,11 @@ func (p *Pending) Told() {
 	}
 }
 
+// Rings reports whether a bell is one of p's.
+func (p *Pending) Rings(b *coro.Bell) bool {
+	return b == &p.bell || p.begun != nil && b == &p.begun.bell || p.told != nil && b == &p.told.bell || p.progress != nil && b == &p.progress.bell
+}
+
 // Progress puts a checkpoint to where it is received.
 func (p *Pending) Progress(seq uint64, checkpoint history.Payload) {
 	if p.progress != nil && !p.done {

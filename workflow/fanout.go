@@ -86,6 +86,6 @@ func each(ctx Context, n int, opts []MapOption, fn func(Context, int)) {
 	for workers > 0 && !open.done { // also after the end of the scope: fn may still clean up
 		ctx.run.driver.Change("waiting")
 		ctx.run.spins = 0
-		ctx.run.group.Wait(&open.bell)
+		ctx.run.group.Wait(open.bell.For(forCoroutines))
 	}
 }

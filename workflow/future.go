@@ -47,6 +47,7 @@ func (f Future[T]) bell(Context) *coro.Bell { return &f.p.bell }
 // BeginFunc runs fn as a coroutine.
 func BeginFunc[T any](ctx Context, fn func(Context) (T, error)) Future[T] {
 	p := &Pending{}
+	p.bell.About = forCoroutines
 	Go(ctx, func(ctx Context) {
 		v, err := fn(ctx)
 		p.value = v

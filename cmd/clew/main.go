@@ -1,6 +1,6 @@
 // Command clew reads the store of a clew runtime: it lists executions, shows their histories, says why they wait or how
-// they ended, exports them, and verifies that nothing was changed. It also finds what workflow code must not do. See "clew
-// help".
+// they ended, exports them, and verifies that nothing was changed. It also finds what workflow code must not do, says whether
+// new code fits what is recorded, and shows where in the code a run waits. See "clew help".
 package main
 
 import (
@@ -46,7 +46,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if flushed := out.Flush(); err == nil {
 		err = flushed
 	}
-	wrong := (*usageError)(nil)
+	wrong, status := (*usageError)(nil), failed
+	if u := (*unresolved)(nil); errors.As(err, &u) {
+		status = u.status
+	}
 	switch {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return succeeded
@@ -54,13 +57,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "clew: %s\nusage: %s; see \"%s --help\"\n", oneLine(wrong.Error()), wrong.cmd.UseLine(), wrong.cmd.CommandPath())
 		return misused
 	case errors.Is(err, errReported):
-		return failed
+		return status
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "clew: interrupted")
-		return failed
+		return status
 	}
-	fmt.Fprintf(stderr, "clew: %s\n", oneLine(strings.TrimPrefix(err.Error(), "clew: ")))
-	return failed
+	fmt.Fprintf(stderr, "clew: %s\n%s", oneLine(strings.TrimPrefix(err.Error(), "clew: ")), said(err))
+	return status
 }
 
 // errReported ends a command that has said what is wrong, as part of its output.
@@ -81,7 +84,8 @@ func root() *cobra.Command {
 		Use:   "clew COMMAND",
 		Short: "Read the store of a clew runtime",
 		Long: `clew reads the store of a clew runtime: it lists executions, shows their histories, says why they
-wait or how they ended, exports them, and verifies that nothing was changed. It changes nothing.
+wait or how they ended, exports them, and verifies that nothing was changed. It says whether new code fits
+what is recorded, and where in the code a run waits. It changes nothing.
 
 The store is a directory. If a process has it open, that process is asked, through the socket clew.sock
 in the directory; else the directory is opened. While clew has it open nobody else can, so a process
@@ -93,7 +97,8 @@ The exit status is 0 for success, 1 for an error or something bad that was found
   clew why order-17
   clew show order-17 --payloads
   clew export order-17 -o order-17.jsonl
-  clew verify --dir /var/lib/shop/clew.data`,
+  clew verify --dir /var/lib/shop/clew.data
+  clew check --with ./cmd/shop`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return fmt.Errorf("there is no command %q", args[0])
@@ -112,7 +117,7 @@ The exit status is 0 for success, 1 for an error or something bad that was found
 	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "directory of the store; default: $CLEW_STORE, else clew.data")
 	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), vetCommand(), coverageCommand(), benchCommand(), version()} {
+	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), checkCommand(s), replayCommand(s), vetCommand(), coverageCommand(), benchCommand(), version()} {
 		cmd.AddCommand(c)
 	}
 	for _, c := range append(cmd.Commands(), cmd) {

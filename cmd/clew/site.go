@@ -41,10 +41,16 @@ func (e *executions) id(workflow string) history.ID {
 // patience is how long a site may be in use by somebody who does not answer: who opens or closes it does so soon.
 var patience = 5 * time.Second
 
+// place is the directory and the namespace. The error says that there is no store.
+func (s *site) place() (dir, namespace string, err error) {
+	dir, namespace = fallback(s.dir, "CLEW_STORE", "clew.data"), fallback(s.namespace, "CLEW_NAMESPACE", "default")
+	return dir, namespace, mustExist(dir)
+}
+
 // open opens the directory, or finds the process that has it open.
 func (s *site) open(cmd *cobra.Command) (*executions, error) {
-	dir, namespace := fallback(s.dir, "CLEW_STORE", "clew.data"), fallback(s.namespace, "CLEW_NAMESPACE", "default")
-	if err := check(dir); err != nil {
+	dir, namespace, err := s.place()
+	if err != nil {
 		return nil, err
 	}
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
@@ -53,22 +59,35 @@ func (s *site) open(cmd *cobra.Command) (*executions, error) {
 
 func open(ctx context.Context, c runtime.Config) (*executions, error) {
 	e := &executions{namespace: c.Namespace, reopen: func() (*executions, error) { return open(ctx, c) }}
-	for began := time.Now(); ; {
+	client, err := attach(ctx, c.Store, func() error {
 		rt, err := runtime.Open(ctx, c)
 		if err == nil {
 			e.source, e.close = direct{rt}, rt.Close
-			return e, nil
+		}
+		return err
+	})
+	if client != nil {
+		e.source, e.served, e.close = client, true, client.Close
+	}
+	return e, err
+}
+
+// attach opens a directory, or finds the process that has it open, which the client then asks.
+func attach(ctx context.Context, dir string, open func() error) (client *socket.Client[runtime.Description], err error) {
+	for began := time.Now(); ; {
+		err := open()
+		if err == nil {
+			return nil, nil
 		}
 		if !errors.Is(err, store.ErrInUse) {
-			return nil, fmt.Errorf("opening the store %s: %w", c.Store, err)
+			return nil, fmt.Errorf("opening the store %s: %w", dir, err)
 		}
-		client, missing := socket.Dial[runtime.Description](ctx, c.Store)
+		client, missing := socket.Dial[runtime.Description](ctx, dir)
 		if missing == nil {
-			e.source, e.served, e.close = client, true, client.Close
-			return e, nil
+			return client, nil
 		}
 		if time.Since(began) > patience {
-			return nil, fmt.Errorf("the store %s is in use by another process, which does not answer on its socket; ask again on the machine and as the user of that process, or when it has ended (%w)", c.Store, missing)
+			return nil, fmt.Errorf("the store %s is in use by another process, which does not answer on its socket; ask again on the machine and as the user of that process, or when it has ended (%w)", dir, missing)
 		}
 		select {
 		case <-ctx.Done():
@@ -150,8 +169,8 @@ func fallback(value, variable, otherwise string) string {
 	return value
 }
 
-// check refuses what is no store before anything is created there.
-func check(dir string) error {
+// mustExist refuses what is no store before anything is created there.
+func mustExist(dir string) error {
 	if dir == "memory:" || strings.Contains(dir, "://") {
 		return fmt.Errorf("the store %s cannot be read from here, want a directory; give it with --dir", dir)
 	}

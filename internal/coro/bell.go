@@ -7,6 +7,12 @@ type Bell struct {
 	waiting list
 }
 
+// For is b, said to ring for what about says.
+func (b *Bell) For(about func() string) *Bell {
+	b.About = about
+	return b
+}
+
 // Ring makes all who wait for b ready to run, in the order in which they began to wait.
 func (b *Bell) Ring() {
 	for b.waiting.first != nil {

@@ -15,8 +15,9 @@ import (
 // A Group is a set of coroutines that run by turns. The zero Group is empty and ready. It is not for use by several
 // goroutines at once.
 type Group struct {
-	Pool    *Pool        // of threads; nil: none
-	ready   []*Coroutine // first in, first out, from next on
+	Pool    *Pool            // of threads; nil: none
+	Parks   func(*Coroutine) // called by a coroutine that is about to wait, on its own stack; nil: nothing is
+	ready   []*Coroutine     // first in, first out, from next on
 	next    int
 	trying  list // coroutines that wait for a condition, by when they began
 	living  list
@@ -180,6 +181,9 @@ func (g *Group) wait(cond func() bool, bells []*Bell) {
 	if c.cond = cond; cond != nil {
 		g.trying.push(&c.try)
 	}
+	if g.Parks != nil {
+		g.Parks(c)
+	}
 	alive := c.thread.yield(struct{}{})
 	c.unlink()
 	if !alive {
@@ -232,22 +236,24 @@ func (g *Group) Reachable(conditions bool) bool {
 // A Blocked says what a coroutine waits for.
 type Blocked struct {
 	Coroutine string
-	For       []string
+	For       []string // in words
+	Bells     []*Bell  // of those words, in the same order; nil for a condition
+	Of        *Coroutine
 }
 
 // Blocked lists the coroutines that wait, in the order in which they began to live.
 func (g *Group) Blocked() []Blocked {
 	var all []Blocked
 	for n := g.living.first; n != nil; n = n.next {
-		b := Blocked{Coroutine: n.c.Name}
+		b := Blocked{Coroutine: n.c.Name, Of: n.c}
 		for i := range n.c.waits {
 			bell := n.c.waits[i].bell
 			if bell.About != nil {
-				b.For = append(b.For, bell.About())
+				b.For, b.Bells = append(b.For, bell.About()), append(b.Bells, bell)
 			}
 		}
 		if n.c.cond != nil {
-			b.For = append(b.For, "a condition")
+			b.For, b.Bells = append(b.For, "a condition"), append(b.Bells, nil)
 		}
 		all = append(all, b)
 	}

@@ -50,6 +50,8 @@ var floors = []struct{ name, imports string }{
 	{"activity/activitytest", "history commands activity replay dispatch vault"},
 
 	{"internal/coverage", "history workflow"},
+	{"check", "history workflow replay vault store/pebble internal/coro"},
+	{"internal/examine", "replay vault check"},
 	{"internal/socket", "history commands query store"},
 	{"vet", ""}, // knows clew by name
 	{"runtime", "*"},

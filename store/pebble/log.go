@@ -36,6 +36,7 @@ type Options struct {
 	Cache    int64        // bytes of decompressed blocks kept in memory; 0: 64 MiB
 	MemTable uint64       // bytes written before they are sorted into a file; 0: 64 MiB
 	Ballast  int64        // bytes of the file that is given up when the disk is full; 0: 8 MiB, negative: none
+	ReadOnly bool         // nothing is written, and nothing created; it is locked all the same
 
 	backoff time.Duration // the longest time between two attempts to reopen; 0: 1 s
 }
@@ -83,7 +84,7 @@ var (
 )
 
 // Open opens the log in a directory, and creates both if they are not there. All files are in the folder log of the
-// directory. Errors: store.ErrInUse, store.ErrCorrupt, and those of the file system.
+// directory, unless it is for reading only. Errors: store.ErrInUse, store.ErrCorrupt, and those of the file system.
 func Open(dir string, opts Options) (*Log, error) {
 	l := &Log{
 		opts: opts, log: opts.Logger, fs: opts.FS,
@@ -111,6 +112,10 @@ func Open(dir string, opts Options) (*Log, error) {
 	}
 	l.db = db
 	l.recent.reset(head)
+	if opts.ReadOnly {
+		close(l.stopped) // there is no committer
+		return l, nil
+	}
 	l.ballast.create()
 	go l.commit()
 	return l, nil
@@ -130,7 +135,11 @@ func (l *Log) enter(dir string) error {
 		l.fs = vfs.Default
 	}
 	l.dir = l.fs.PathJoin(dir, "log")
-	if err := makeDir(l.fs, l.dir); err != nil {
+	if l.opts.ReadOnly {
+		if _, err := l.fs.Stat(l.dir); err != nil {
+			return err
+		}
+	} else if err := makeDir(l.fs, l.dir); err != nil {
 		return err
 	}
 	if real {
@@ -212,6 +221,7 @@ func (l *Log) settings(db *database) *pebble.Options {
 		Logger:                     db,
 		Cache:                      l.cache,
 		FormatMajorVersion:         pebble.FormatNewest,
+		ReadOnly:                   l.opts.ReadOnly,
 		MemTableSize:               or(l.opts.MemTable, 64<<20),
 		L0CompactionThreshold:      4,
 		L0StopWritesThreshold:      24,
@@ -262,7 +272,7 @@ func (l *Log) shut() error {
 	var err error
 	if !l.down {
 		l.bytes.Add(l.db.Metrics().WAL.BytesWritten)
-		err = l.db.shut(func() error { return writeMark(l.fs, l.dir, l.recent.durable()) })
+		err = l.end()
 	}
 	l.down = true
 	l.cache.Unref()
@@ -273,6 +283,14 @@ func (l *Log) shut() error {
 		return fmt.Errorf("pebble: close %s: %w", l.dir, err)
 	}
 	return nil
+}
+
+// end closes the database, and notes where the log ends.
+func (l *Log) end() error {
+	if l.opts.ReadOnly {
+		return l.db.Close()
+	}
+	return l.db.shut(func() error { return writeMark(l.fs, l.dir, l.recent.durable()) })
 }
 
 // shut flushes and closes the database; note is called when it is flushed.
@@ -313,6 +331,9 @@ func (l *Log) usable(ctx context.Context) error {
 func (l *Log) ready(ctx context.Context) error {
 	if err := l.usable(ctx); err != nil {
 		return err
+	}
+	if l.opts.ReadOnly {
+		return fmt.Errorf("%w: it was opened for reading only", store.ErrDenied)
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
