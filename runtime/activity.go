@@ -116,10 +116,10 @@ func (a *attempts) feed(ctx context.Context) {
 		if base == nil {
 			base, cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 		}
-		a.r.pace(ctx, "hand out", history.ID{})
+		a.r.look(ctx, "hand out", q.Ready(), q.Earlier())
 		h, next := q.Take(a.r.now(), cancel)
 		if h == nil {
-			a.await(ctx, next)
+			a.r.await(ctx, next, q.Ready(), q.Earlier())
 			continue
 		}
 		a.mu.Lock()
@@ -135,27 +135,11 @@ func (a *attempts) feed(ctx context.Context) {
 	}
 }
 
-func (a *attempts) await(ctx context.Context, next time.Time) {
-	q := a.r.queue
-	var alarm <-chan time.Time
-	if !next.IsZero() {
-		t := time.NewTimer(next.Sub(a.r.now()))
-		defer t.Stop()
-		alarm = t.C
-	}
-	select {
-	case <-alarm:
-	case <-q.Ready():
-	case <-q.Earlier():
-	case <-ctx.Done():
-	}
-}
-
 // limit wakes executions whose attempts in hand have passed a limit, until ctx ends.
 func (a *attempts) limit(ctx context.Context) {
 	q, slots := a.r.queue, make(chan struct{}, wakesAtOnce)
 	for ctx.Err() == nil {
-		a.r.pace(ctx, "limit", history.ID{})
+		a.r.look(ctx, "limit", q.Sooner())
 		ids, next := q.Overdue(a.r.now())
 		for _, id := range ids {
 			a.r.wakeOne(ctx, id, slots)
@@ -348,6 +332,7 @@ func (r *Runtime) failed(h *dispatch.Hand, err error) commands.FailActivity {
 func (a *attempts) settle(h *dispatch.Hand, c commands.Command) error {
 	r, delay := a.r, 10*time.Millisecond
 	for {
+		r.pace(a.ctx, "settle", h.ID)
 		_, err := r.do(a.ctx, h.ID, &call{command: c, by: history.Worker})
 		if err == nil || refused(err) || a.ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return err

@@ -18,3 +18,14 @@ func (r *Runtime) pace(ctx context.Context, what string, id history.ID) {
 		r.config.Pace(ctx, Pace{what, id})
 	}
 }
+
+// look is called by a loop before it looks at everything. What it was told to look at before now it need not be told again.
+func (r *Runtime) look(ctx context.Context, what string, told ...<-chan struct{}) {
+	r.pace(ctx, what, history.ID{})
+	for _, c := range told {
+		select {
+		case <-c:
+		default:
+		}
+	}
+}

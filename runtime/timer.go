@@ -15,7 +15,7 @@ const wakesAtOnce = 1024
 func (r *Runtime) wake(ctx context.Context) {
 	slots := make(chan struct{}, wakesAtOnce)
 	for ctx.Err() == nil {
-		r.pace(ctx, "wake", history.ID{})
+		r.look(ctx, "wake", r.wakes.Earlier())
 		ids, next := r.wakes.Due(r.now(), wakesAtOnce)
 		for _, id := range ids {
 			r.wakeOne(ctx, id, slots)
@@ -62,11 +62,11 @@ func (r *Runtime) wakeOne(ctx context.Context, id history.ID, slots chan struct{
 		return
 	}
 	c := &call{command: commands.Wake{}, by: history.Clock, done: make(chan struct{})}
+	_, again := r.broken.LoadAndDelete(id) // before, because it may break again
 	if r.submit(id, c) != nil {
 		<-slots
 		return
 	}
-	_, again := r.broken.LoadAndDelete(id)
 	go func() {
 		if again {
 			_ = r.takeUpOne(ctx, id) // it says what is wrong, and is tried again

@@ -19,7 +19,6 @@ import (
 // exploration is what [Explore] is told.
 type exploration struct {
 	schedules  int
-	seed       uint64
 	given      []twist
 	errs       []error
 	codes      [][]workflow.Definition

@@ -13,7 +13,6 @@ import (
 var (
 	refund = activity.Declare[string, activity.None]("refund")
 	ship   = activity.Declare[string, string]("ship", activity.StartToClose(time.Minute))
-	stop   = workflow.NewSignal[string]("stop")
 )
 
 // careless pays again when paying fails, in a call of its own, and gives the money back only if it knows that it paid.

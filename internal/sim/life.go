@@ -143,13 +143,17 @@ type workers struct{ w *World }
 
 func (s workers) do(ctx context.Context, in job) (string, error) {
 	w, info := s.w, activity.Info(ctx)
-	place := stage.Place{Execution: info.Execution, Run: info.Run, Step: info.Step, Number: info.Number, What: info.Activity}
+	place := placeOf(info)
 	if w.wait(ctx, place, begins) != nil {
 		return "", context.Cause(ctx)
 	}
 	out, err := s.attempt(ctx, info)
 	_ = w.wait(ctx, place, ends) // who is cut off does not wait
 	return out, err
+}
+
+func placeOf(info activity.Attempt) stage.Place {
+	return stage.Place{Execution: info.Execution, Run: info.Run, Step: info.Step, Number: info.Number, What: info.Activity}
 }
 
 func (w *World) wait(ctx context.Context, p stage.Place, rank int) error {
@@ -170,7 +174,7 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 			w.sometimes("an attempt goes on at a checkpoint")
 		}
 		for i := range int(draw(3) % 4) {
-			if err := pass(ctx, time.Second); err != nil {
+			if err := s.pass(ctx, info, time.Second); err != nil {
 				return "", err
 			}
 			if err := activity.Heartbeat(ctx, i+1); err != nil {
@@ -178,7 +182,7 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 			}
 		}
 	}
-	if err := pass(ctx, delay); err != nil {
+	if err := s.pass(ctx, info, delay); err != nil {
 		return "", err
 	}
 	if info.Number > 5 || w.isWell() {
@@ -206,6 +210,14 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 	}
 	w.mail(activity.Token(ctx), info)
 	return "", activity.Pending
+}
+
+// pass lets time pass for an attempt, which then goes on when it is its turn.
+func (s workers) pass(ctx context.Context, info activity.Attempt, d time.Duration) error {
+	if err := pass(ctx, d); err != nil {
+		return err
+	}
+	return s.w.wait(ctx, placeOf(info), goesOn)
 }
 
 // pass lets time pass.

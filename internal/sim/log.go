@@ -134,7 +134,7 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		return store.ErrUnavailable
 	case slow:
 		err := commit()
-		if pass(l.life.ctx, 3*time.Second) != nil {
+		if pass(l.life.ctx, 3*time.Second) != nil || l.wait(id, entries, goesOn) != nil {
 			return died
 		}
 		return err
@@ -147,6 +147,12 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		return errors.Join(died, err)
 	}
 	return commit()
+}
+
+// wait waits at the stage.
+func (l *log) wait(id history.ID, entries []history.Entry, rank int) error {
+	_, err := l.life.w.stage.Wait(l.life.ctx, stage.Place{Rank: rank, Execution: id.Workflow, Step: entries[0].Seq, Number: len(entries)})
+	return err
 }
 
 // broken reports whether a call is to go wrong.

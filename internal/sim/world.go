@@ -72,6 +72,7 @@ const (
 	requests
 	answers
 	paces
+	goesOn
 )
 
 func newWorld(t *testing.T, r *Report) *World {
