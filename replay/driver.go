@@ -136,7 +136,7 @@ func (m *Machine) Keep(gate bool, name string, make_ func() history.Payload) (hi
 	} else if gate && (!m.live || m.remaining > m.counted) {
 		a.old = true
 	} else {
-		a.value = make_()
+		a.value = m.evaluate(gate, name, make_)
 		m.mark(commands.Keep{Gate: gate, Name: name, Value: a.value})
 	}
 	m.answers[key] = a
@@ -155,7 +155,7 @@ func (m *Machine) KeepLatest(name string, call int, make_ func() history.Payload
 	case some && !m.live:
 		return last
 	default:
-		value := make_()
+		value := m.evaluate(false, name, make_)
 		if some && value.Sum == last.Sum {
 			return last
 		}
@@ -167,6 +167,16 @@ func (m *Machine) KeepLatest(name string, call int, make_ func() history.Payload
 	}
 	m.last[name] = last
 	return last
+}
+
+// evaluate makes a value, unless something stands in for it.
+func (m *Machine) evaluate(gate bool, name string, make_ func() history.Payload) history.Payload {
+	if m.config.Value != nil && !gate {
+		if p, ok := m.config.Value(name); ok {
+			return p
+		}
+	}
+	return make_()
 }
 
 func (m *Machine) mark(k commands.Keep) {

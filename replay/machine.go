@@ -22,15 +22,16 @@ import (
 type Config struct {
 	Code       workflow.Code
 	Level      Level
-	MaxPayload int                  // bytes; 0: no limit
-	Logger     *slog.Logger         // of the code; nil: none
-	Pool       *coro.Pool           // of what coroutines run on; nil: none
-	Carried    []Carried            // what the runs before have left to this one, in order
-	Stray      func()               // called, from anywhere, when a goroutine that is no coroutine of the code's has been caught
-	Ignore     []Field              // of values that the code asks with, which may differ at level Strict
-	Forecast   bool                 // after a mismatch, ask the code on with made-up results to tell what was changed: for tests
-	Watch      func(workflow.Sight) // told what the code comes by; nil: nobody watches. It makes the code slow
-	places     bool                 // remember where in the code things are asked and waited for, and what agreed; costly
+	MaxPayload int                                       // bytes; 0: no limit
+	Logger     *slog.Logger                              // of the code; nil: none
+	Pool       *coro.Pool                                // of what coroutines run on; nil: none
+	Carried    []Carried                                 // what the runs before have left to this one, in order
+	Stray      func()                                    // called, from anywhere, when a goroutine that is no coroutine of the code's has been caught
+	Ignore     []Field                                   // of values that the code asks with, which may differ at level Strict
+	Forecast   bool                                      // after a mismatch, ask the code on with made-up results to tell what was changed: for tests
+	Value      func(name string) (history.Payload, bool) // stands in for what a kept value would be; nil, or false: it is evaluated
+	Watch      func(workflow.Sight)                      // told what the code comes by; nil: nobody watches. It makes the code slow
+	places     bool                                      // remember where in the code things are asked and waited for, and what agreed; costly
 }
 
 // Carried is a signal or an update that was accepted in an earlier run and not received or answered there.

@@ -69,6 +69,7 @@ type Config struct {
 	Offset  time.Duration                           // of the clock. For tests
 	Errands func(Errand)                            // runs what executions want of each other; default: at once. Tests put them in order
 	Pace    func(context.Context, Pace)             // is called before the runtime does something of its own accord. For tests
+	Value   func(string) (history.Payload, bool)    // stands in for values by their names, see workflow.Value; false: it does not. For tests
 	Local   func(activity.Handler) activity.Handler // put around local steps; default: nothing. For tests
 }
 

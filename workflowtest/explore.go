@@ -24,6 +24,8 @@ type exploration struct {
 	codes      [][]workflow.Definition
 	each       []func() []Option
 	invariants []invariant
+	inTurn     bool
+	tried      func(map[string]int)
 }
 
 // invariant is what has to hold of each workflow that was run.
@@ -143,9 +145,7 @@ func (x *explorer) explore() {
 		return
 	}
 	if x.given != nil {
-		if b := x.try(plotWith(x.given)); b != nil {
-			t.Errorf("%s\n%s", b.why, b.tell())
-		}
+		x.tryGiven()
 		return
 	}
 	if b := x.try(plotWith(nil)); b != nil {
@@ -167,14 +167,37 @@ func (x *explorer) explore() {
 		t.Errorf("the schedule of seed %d breaks it: %s\n\n%s\n%s", b.seed, b.why, b.paste(t.Name()), b.tell())
 		return
 	}
+	if x.tried != nil {
+		x.tried(x.counts)
+	}
 	t.Logf("%d schedules, %d entries; of those attempts, appends and acts that could:\n%s", n, x.entries, x.tell())
+}
+
+// tryGiven tries the schedule that was asked for.
+func (x *explorer) tryGiven() {
+	x.t.Helper()
+	p := plotWith(x.given)
+	b := x.try(p)
+	if b != nil {
+		x.t.Errorf("%s\n%s", b.why, b.tell())
+	}
+	met := p.twists()
+	for _, twist := range x.given {
+		if !slices.Contains(met, twist) {
+			x.t.Errorf("it did not come to %q: what it is about was not there", twist)
+		}
+	}
 }
 
 // all tries the schedules of n seeds, some at once. Of those that break something the one with the smallest seed counts.
 func (x *explorer) all(first uint64, n int) {
 	x.next, x.counts = first, map[string]int{}
 	var workers sync.WaitGroup
-	for range goruntime.GOMAXPROCS(0) {
+	at := goruntime.GOMAXPROCS(0)
+	if x.inTurn {
+		at = 1
+	}
+	for range at {
 		workers.Go(func() {
 			for {
 				seed, ok := x.take(first + uint64(n))

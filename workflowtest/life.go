@@ -32,15 +32,15 @@ func (w *World) open() *life {
 	l.log = &handle{w.disk.Open(), l}
 	rt, err := runtime.Open(w.Context, runtime.Config{
 		Store: "memory:", Log: l.log, Namespace: namespace, Memory: w.memory, Drain: 1, Replay: replay.Strict, Build: "test",
-		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault, Errands: l.errand, Local: l.around,
+		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault, Errands: l.errand, Pace: l.pace, Value: w.value, Local: l.local,
 		Logger: slog.New(slog.NewTextHandler(logWriter{l}, &slog.HandlerOptions{ReplaceAttr: timeless})),
 	}, l.definitions()...)
 	if err != nil {
-		w.fatal("%v", err)
+		w.fatal("%v", err) // also if the test has ended meanwhile
 	}
 	l.rt = rt
 	w.mu.Lock()
-	w.newest = l
+	w.newest, w.dead = l, false
 	w.mu.Unlock()
 	go func() {
 		defer close(l.ran)
@@ -53,6 +53,11 @@ func (w *World) open() *life {
 	case <-l.ctx.Done(): // it died before
 	}
 	return l
+}
+
+// pace waits before the runtime does something of its own accord.
+func (l *life) pace(ctx context.Context, p runtime.Pace) {
+	_, _ = l.world.stage.Wait(ctx, stage.Place{Rank: paces, Execution: p.Of.Workflow, What: p.What}) // who is cut off finds out
 }
 
 // errand takes note of what one execution wants of another. It is run when it is its turn.
@@ -162,11 +167,14 @@ const patience = time.Hour
 // end ends the life that is left, and waits until nothing runs.
 func (w *World) end() {
 	w.T.Helper()
+	w.cancel()
+	w.actors.Wait()
 	if w.newest == nil {
 		return
 	}
 	w.newest.die()
 	w.dying.Wait()
+	close(w.over)
 	for passed := time.Duration(0); w.cast.left() != "" && passed < longest; passed += patience {
 		if passed == patience {
 			w.T.Errorf("after the end these activities still run, though their context has ended: %s", w.cast.left())

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/stage"
 	"github.com/clewflow/clew/workflow"
 )
@@ -19,7 +20,9 @@ type stub interface {
 	copy() stub
 	bindings(*World) []workflow.Definition
 	unused() string
-	child() string // the workflow that it stands for; empty: an activity
+	child() string // the workflow that it stands for; empty: none
+	step() string  // the local step that it stands for; empty: none
+	handler(*World) activity.Handler
 }
 
 // Stubbed says what attempts of an activity come to, instead of its body. It is an [Option] of one test at a time.
@@ -31,6 +34,7 @@ type stub interface {
 type Stubbed[In, Out any] struct {
 	activity activity.Type[In, Out]
 	workflow workflow.Type[In, Out] // of a child
+	local    string                 // name of a local step
 
 	mu      sync.Mutex
 	scripts []*script[In, Out]
@@ -68,7 +72,39 @@ func StubChild[In, Out any](w workflow.Type[In, Out]) *Stubbed[In, Out] {
 	return s
 }
 
+// StubStep begins a stub of the local steps of a name, see workflow.Step. Those that nothing stands in for are made for real. Of the
+// name of an external activity it stands in for the handing-out of the token, see workflow.AwaitExternal: let it pend.
+func StubStep[Out any](name string) *Stubbed[activity.None, Out] {
+	s := Stub(activity.Declare[activity.None, Out](name))
+	s.local = name
+	return s
+}
+
+// StubValue has fn evaluated for the values of a name, see workflow.Value and workflow.Latest, instead of the code's own function.
+func StubValue[T any](name string, fn func() T) Option {
+	return option(func(s *settings) {
+		if s.values == nil {
+			s.values = map[string]func() (history.Payload, error){}
+		}
+		s.values[name] = func() (history.Payload, error) { return history.Encode(fn()) }
+	})
+}
+
+// value is what stands in for a value.
+func (w *World) value(name string) (history.Payload, bool) {
+	make := w.play.values[name]
+	if make == nil {
+		return history.Payload{}, false
+	}
+	p, err := make()
+	if err != nil {
+		w.fail("what stands in for value %s cannot be kept: %v", name, err)
+	}
+	return p, true
+}
+
 func (s *Stubbed[In, Out]) child() string { return s.workflow.Name() }
+func (s *Stubbed[In, Out]) step() string  { return s.local }
 
 func (s *Stubbed[In, Out]) apply(all *settings) { all.stubs = append(all.stubs, s) }
 
@@ -82,7 +118,8 @@ func (s *Stubbed[In, Out]) Fails(err error) *Stubbed[In, Out] {
 	return s.then(func(context.Context, In) (out Out, _ error) { return out, err })
 }
 
-// TimesOut lets an attempt be silent until the first of its limits passes.
+// TimesOut lets an attempt be silent until the first of its limits passes. After [Stubbed.Takes], with which it gives signs of life, that
+// is start-to-close.
 func (s *Stubbed[In, Out]) TimesOut() *Stubbed[In, Out] {
 	return s.then(func(ctx context.Context, _ In) (out Out, _ error) {
 		<-ctx.Done()
@@ -97,6 +134,16 @@ func (s *Stubbed[In, Out]) Pends() *Stubbed[In, Out] { return s.Fails(activity.P
 func (s *Stubbed[In, Out]) Panics(v any) *Stubbed[In, Out] {
 	return s.then(func(context.Context, In) (Out, error) { panic(v) })
 }
+
+// Hangs lets an attempt go on for ever, whatever its context says. It is given up when the test ends.
+func (s *Stubbed[In, Out]) Hangs() *Stubbed[In, Out] {
+	return s.then(func(ctx context.Context, _ In) (out Out, _ error) {
+		<-attemptOf(ctx).life.world.over
+		return out, errHung
+	})
+}
+
+var errHung = errors.New("the test has ended")
 
 // Takes lets the attempt of the next outcome take d. It beats meanwhile, if the activity has a heartbeat limit.
 func (s *Stubbed[In, Out]) Takes(d time.Duration) *Stubbed[In, Out] {
@@ -166,7 +213,7 @@ func (s *Stubbed[In, Out]) begin(lenient bool) {
 
 // copy makes a stub that says the same, and has been asked for nothing.
 func (s *Stubbed[In, Out]) copy() stub {
-	c := &Stubbed[In, Out]{activity: s.activity, workflow: s.workflow, before: s.before}
+	c := &Stubbed[In, Out]{activity: s.activity, workflow: s.workflow, local: s.local, before: s.before}
 	for _, one := range s.scripts {
 		c.scripts = append(c.scripts, &script[In, Out]{when: one.when, outcomes: one.outcomes, further: one.further})
 	}
@@ -174,7 +221,10 @@ func (s *Stubbed[In, Out]) copy() stub {
 }
 
 func (s *Stubbed[In, Out]) bindings(w *World) []workflow.Definition {
-	if s.child() == "" {
+	switch {
+	case s.local != "":
+		return nil
+	case s.child() == "":
 		return []workflow.Definition{s.binding(w)}
 	}
 	return []workflow.Definition{s.binding(w), s.workflow.Bind(func(ctx workflow.Context, in In) (Out, error) {
@@ -185,6 +235,11 @@ func (s *Stubbed[In, Out]) bindings(w *World) []workflow.Definition {
 		}
 		return out, err
 	})}
+}
+
+func (s *Stubbed[In, Out]) handler(w *World) activity.Handler {
+	b, _ := activity.BodyOf(s.binding(w))
+	return b.Handler
 }
 
 func (s *Stubbed[In, Out]) binding(w *World) workflow.Definition {

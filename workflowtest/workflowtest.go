@@ -61,6 +61,8 @@ type settings struct {
 	start       []workflow.Option
 	definitions []workflow.Definition
 	stubs       []stub
+	values      map[string]func() (history.Payload, error) // that stand in for those of workflow.Value
+	awaited     []condition
 	script      []cue
 	exploration exploration
 }
@@ -115,6 +117,18 @@ func At(d time.Duration, acts ...Act) Option {
 			s.script = append(s.script, cue{at: d, act: act})
 		}
 	})
+}
+
+// When performs acts, in order, as soon as a condition holds: whenever the workflow has come to rest and something has changed it is
+// tried, like an act, so it may ask whatever acts may. A condition that never holds fails the test.
+func When(holds func(*World) bool, acts ...Act) Option {
+	return option(func(s *settings) { s.awaited = append(s.awaited, condition{holds, acts}) })
+}
+
+// condition is what has to hold before acts are performed.
+type condition struct {
+	holds func(*World) bool
+	acts  []Act
 }
 
 // Ran is a workflow that was run.

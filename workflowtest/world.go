@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,13 +43,19 @@ type World struct {
 	began  time.Time
 	life   *life
 	dying  sync.WaitGroup // lives that have ended
+	cancel context.CancelFunc
+	actors sync.WaitGroup // acts that are under way
 
+	over     chan struct{}         // closed at the end
 	deployed []workflow.Definition // what comes before the definitions of the test
 	requests int                   // that have ids
+	awaited  []condition           // that have not held yet
+	tried    trial
 
 	mu      sync.Mutex
 	acts    int    // that are under way
 	newest  *life  // that was begun
+	dead    bool   // the newest has died, and another is to begin
 	next    *life  // that has begun and is to be entered
 	problem string // why the test cannot go on
 	log     bytes.Buffer
@@ -58,6 +65,7 @@ type World struct {
 // what one execution wants of another.
 const (
 	appends = iota
+	paces
 	ends
 	begins
 	errands
@@ -75,7 +83,7 @@ type fate struct {
 const (
 	longest   = commands.MaxDuration
 	most      = 100_000
-	mostMoves = 20_000
+	mostMoves = 2_000_000
 )
 
 const namespace = "test"
@@ -87,10 +95,9 @@ func (p *play) perform(t *testing.T, s staging, result, end Act) (problem string
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
 		w := &World{
-			T: t, Context: ctx, ID: p.id, Again: s.back != nil, play: p, memory: s.memory, disk: memory.NewDisk(), plot: s.plot,
-			dice: rand.NewChaCha8([32]byte{'c', 'l', 'e', 'w'}), began: time.Now(), stage: stage.New[fate](),
+			T: t, Context: ctx, cancel: cancel, ID: p.id, Again: s.back != nil, play: p, memory: s.memory, disk: memory.NewDisk(), plot: s.plot,
+			dice: rand.NewChaCha8([32]byte{'c', 'l', 'e', 'w'}), began: time.Now(), stage: stage.New[fate](), over: make(chan struct{}),
 			known: chronicle{executions: map[history.ID]*known{}, stubbed: map[string]bool{}, types: map[string]bool{}},
 		}
 		var err error
@@ -120,11 +127,12 @@ func (w *World) run(result Act) {
 	w.begin(w.start)
 	asked := false // for the result
 	moves := 0
+	w.awaited = slices.Clone(w.play.awaited)
 	for script := w.plot.script(w.play.script); ; {
 		synctest.Wait()
 		w.enter()
 		w.look()
-		if moves++; moves > mostMoves {
+		if moves++; moves > mostMoves || w.plot != nil && moves > mostMoves/10 {
 			w.fail("%s does not end: it has come to rest %d times", w.play, moves)
 		}
 		passed := time.Since(w.began)
@@ -142,7 +150,12 @@ func (w *World) run(result Act) {
 			w.begin(func() { act(w) })
 			continue
 		case w.busy():
+		case w.tries():
+			continue
 		case asked:
+			if n := len(w.awaited); n > 0 && w.plot == nil {
+				w.fail("%s ended, and %d %s of When never held", w.play, n, plural(n, "condition", "conditions"))
+			}
 			return
 		case len(script) == 0 && w.known.over(w.id()):
 			asked = true
@@ -167,12 +180,39 @@ func (w *World) start() {
 	}
 }
 
+// tries tries the conditions of acts, if anything has changed since it did so last.
+func (w *World) tries() bool {
+	now := trial{w.known.total(), time.Since(w.began)}
+	if len(w.awaited) == 0 || now == w.tried {
+		return false
+	}
+	w.tried = now
+	w.begin(func() {
+		w.awaited = slices.DeleteFunc(w.awaited, func(c condition) bool {
+			if w.stopped() || !c.holds(w) {
+				return false
+			}
+			for _, act := range c.acts {
+				act(w)
+			}
+			return true
+		})
+	})
+	return true
+}
+
+// trial is how things stood when conditions were tried.
+type trial struct {
+	entries int
+	passed  time.Duration
+}
+
 // begin begins an act, on a goroutine of its own because what it does waits at the stage.
 func (w *World) begin(act func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.acts++
-	go func() {
+	w.actors.Go(func() {
 		whole := false
 		defer func() {
 			if !whole { // it called FailNow
@@ -185,7 +225,7 @@ func (w *World) begin(act func()) {
 		}()
 		act()
 		whole = true
-	}()
+	})
 }
 
 // busy reports whether an act is under way.
@@ -208,11 +248,17 @@ func (w *World) let(p stage.Place) {
 // crash lets the process die where it stands. Another begins after a while.
 func (w *World) crash(after time.Duration) {
 	w.mu.Lock()
-	newest := w.newest
+	newest, dead := w.newest, w.dead
+	w.dead = true
 	w.mu.Unlock()
+	if dead {
+		return // it has died already, and the next is yet to begin
+	}
 	newest.die()
 	w.begin(func() {
-		time.Sleep(after)
+		if time.Sleep(after); w.Context.Err() != nil {
+			return
+		}
 		l := w.open()
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -254,6 +300,9 @@ func (w *World) look() {
 		w.fail("%s does not end: %d years have passed; cancel it with an act", w.play, longest/(365*24*time.Hour))
 	}
 }
+
+// Entries are the history of the workflow so far.
+func (w *World) Entries() []history.Entry { return w.known.entries(w.id()) }
 
 func (w *World) id() history.ID { return history.ID{Namespace: namespace, Workflow: w.ID} }
 
