@@ -37,15 +37,28 @@ func (r *Runtime) hydrate(ctx context.Context) error {
 	return r.takeUp(ctx)
 }
 
+// lose records that attempts were in hand when their process died. While the store is unavailable it is tried again: what is not
+// recorded now would be made twice. What cannot be recorded for another reason stops nobody else.
 func (r *Runtime) lose(ctx context.Context, id history.ID, attempts []commands.Attempt) error {
 	for _, a := range attempts {
 		r.pace(ctx, "lose", id)
-		_, err := r.do(ctx, id, &call{command: commands.LoseAttempt{Attempt: a}, by: history.Clock})
-		if err != nil && !refused(err) {
+		var failed error
+		err := r.insist(ctx, "record a lost attempt", id, func(ctx context.Context) error {
+			_, failed = r.do(ctx, id, &call{command: commands.LoseAttempt{Attempt: a}, by: history.Clock})
+			if errors.Is(failed, ErrUnavailable) {
+				return failed
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
+		if failed != nil && !refused(failed) && ctx.Err() == nil {
+			r.logger.Error("a lost attempt cannot be recorded; the others go on", "id", id.Workflow, "step", a.Step, "error", failed)
+			r.tryAgain(id, failed)
+		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // takeUp goes through all open executions.

@@ -353,6 +353,9 @@ func (b *broken) tell() string {
 		fmt.Fprintf(&s, "  %s  %s step %d attempt %d of %s: %s → %s\n",
 			e.at.Sub(began(p)).Round(time.Microsecond), e.place.What, e.place.Step, e.place.Number, e.place.Execution, brief(e.input), brief(e.output))
 	}
+	if p.logged != "" {
+		fmt.Fprintf(&s, "logged:\n%s", p.logged)
+	}
 	return s.String()
 }
 

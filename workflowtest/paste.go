@@ -64,14 +64,19 @@ func withOption(file string, line int, suffix, option string) (string, error) {
 		if call == nil {
 			break
 		}
-		marker := &ast.BasicLit{Kind: token.STRING, Value: placeholder, ValuePos: call.Rparen}
-		call.Args = append(call.Args, marker)
+		var marker ast.Expr = &ast.BasicLit{Kind: token.STRING, Value: placeholder, ValuePos: call.Rparen}
+		if last := len(call.Args) - 1; call.Ellipsis.IsValid() {
+			call.Args[last] = &ast.CallExpr{Fun: ast.NewIdent("append"), Args: []ast.Expr{call.Args[last], marker}}
+		} else {
+			call.Args = append(call.Args, marker)
+		}
 		fn.Name.Name, fn.Doc = fn.Name.Name+suffix, nil
 		var b bytes.Buffer
 		if err := format.Node(&b, files, fn); err != nil {
 			return "", err
 		}
-		return strings.Replace(b.String(), placeholder, option, 1) + "\n", nil
+		source, err := format.Source([]byte(strings.Replace(b.String(), placeholder, option, 1)))
+		return string(source) + "\n", err
 	}
 	return "", fmt.Errorf("there is no call of Explore at %s:%d", file, line)
 }

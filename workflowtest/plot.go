@@ -45,6 +45,9 @@ func plotOf(seed uint64, others int, hints []time.Duration) *plot {
 			p.rates[w] = []float64{0.02, 0.1, 0.3}[rng.IntN(3)]
 		}
 	}
+	for _, w := range []string{performedAt, performedLast, goesFirst} {
+		p.rates[w] = min(0.5, 3*p.rates[w]) // there are few acts
+	}
 	for _, w := range []string{lostDying, storedDying, takenOver} {
 		p.rates[w] = min(p.rates[w], 0.1) // else hardly anything would happen between
 	}
@@ -212,19 +215,15 @@ func (p *plot) script(cues []cue) []cue {
 	}
 	all := slices.Clone(cues)
 	for i, c := range cues {
-		t, _ := p.about(fmt.Sprint("act ", c.number), []string{performedAt, performedLast, goesFirst}, func(rng *rand.Rand, word string) string {
-			if word == goesFirst {
-				return ""
-			}
+		t, _ := p.about(fmt.Sprint("act ", c.number), []string{performedAt, performedLast}, func(rng *rand.Rand, _ string) string {
 			return p.moment(rng, c.at).String()
 		})
+		_, all[i].first = p.about(fmt.Sprint("the turn of act ", c.number), []string{goesFirst}, nil)
 		switch t.what {
 		case performedAt:
 			all[i].at = t.lasts()
 		case performedLast:
 			all = append(all, cue{at: c.at + t.lasts(), act: c.act, number: c.number})
-		case goesFirst:
-			all[i].first = true
 		}
 	}
 	slices.SortStableFunc(all, func(a, b cue) int { return int(a.at - b.at) })

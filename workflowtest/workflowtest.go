@@ -149,9 +149,21 @@ type performance struct {
 	made      recording
 	elapsed   time.Duration
 	completed bool
+	logged    string
 }
 
 func (p *performance) performed() *performance { return p }
+
+// shown is the history, and what was logged.
+func (r *Ran[Out]) shown() (text string) {
+	if len(r.Entries) > 0 {
+		text = "\n" + table(r.Entries)
+	}
+	if r.logged != "" {
+		text += "\nlogged:\n" + r.logged
+	}
+	return text
+}
 
 // Result is what the workflow returned. The error is a *[workflow.Error].
 func (r *Ran[Out]) Result() (Out, error) { return r.out, r.err }
@@ -164,7 +176,7 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	p := playOf(w, in, settingsOf(options))
 	ran, problem := perform[In, Out](t, p, staging{})
 	if problem != "" {
-		t.Fatal(problem)
+		t.Fatal(problem + ran.shown())
 	}
 	for _, stub := range p.stubs {
 		if left := stub.unused(); left != "" {
@@ -183,7 +195,7 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	}
 	again, problem := perform[In, Out](t, p, staging{memory: memory, back: ran.made})
 	if problem != "" {
-		t.Fatalf("the test fails when it is run again, %s: %s", how[memory], problem)
+		t.Fatalf("the test fails when it is run again, %s: %s%s", how[memory], problem, again.shown())
 	}
 	cover(p.codes, slices.Collect(maps.Values(ran.all))...)
 	coverWritten(t)
@@ -210,7 +222,7 @@ func perform[In, Out any](t *testing.T, p *play, s staging) (ran *Ran[Out], prob
 			return ran.err
 		})
 	}
-	problem = p.perform(t, s, result, func(w *World) {
+	problem, ran.logged = p.perform(t, s, result, func(w *World) {
 		if w.known.over(w.id()) {
 			ran.Elapsed = w.known.elapsed(w.id())
 			ran.elapsed, ran.completed = ran.Elapsed, ran.err == nil

@@ -90,7 +90,7 @@ const namespace = "test"
 
 // perform performs the play once, as a staging says, all on the virtual clock. The last act asks for the result; end is shown what came
 // of it, also if it did not come to that. It returns why it did not.
-func (p *play) perform(t *testing.T, s staging, result, end Act) (problem string) {
+func (p *play) perform(t *testing.T, s staging, result, end Act) (problem, logged string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		t.Helper()
@@ -108,10 +108,10 @@ func (p *play) perform(t *testing.T, s staging, result, end Act) (problem string
 		defer w.end()
 		w.run(result)
 		end(w)
-		problem = w.report()
+		problem, logged = w.report()
 		p.last = w.deployed
 	})
-	return problem
+	return problem, logged
 }
 
 // staging says how a play is performed.
@@ -351,23 +351,14 @@ func (w *World) stopped() bool {
 	return w.problem != ""
 }
 
-// report is why the test could not go on, with the history and what was logged; empty: all went well.
-func (w *World) report() string {
+// report is why the test could not go on, and what was logged; empty: all went well.
+func (w *World) report() (problem, logged string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	text := w.problem
-	if text == "" {
-		return ""
+	logged = w.log.String()
+	const enough = 8 << 10
+	if len(logged) > enough {
+		logged = logged[:enough/2] + "\n…\n" + logged[len(logged)-enough/2:]
 	}
-	if entries := w.known.entries(w.id()); len(entries) > 0 {
-		text += "\n" + table(entries)
-	}
-	if logged := w.log.String(); logged != "" {
-		const enough = 8 << 10
-		if len(logged) > enough {
-			logged = logged[:enough/2] + "\n…\n" + logged[len(logged)-enough/2:]
-		}
-		text += "\nlogged:\n" + logged
-	}
-	return text
+	return w.problem, logged
 }
