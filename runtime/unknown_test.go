@@ -59,3 +59,33 @@ func TestAnUnknownOutcomeStaysUnknownWhileTheStoreIsUnavailable(t *testing.T) {
 		}
 	}
 }
+
+// TestAProcessBeginsThoughTheStoreIsUnavailableForAMoment: what its predecessor had in hand is recorded as lost when it can be.
+func TestAProcessBeginsThoughTheStoreIsUnavailableForAMoment(t *testing.T) {
+	once := activity.Define("once", func(ctx context.Context, _ workflow.None) (int, error) {
+		<-ctx.Done()
+		return 0, context.Cause(ctx)
+	}, activity.MaxAttempts(1))
+	w := workflow.Define("w", func(ctx workflow.Context, in workflow.None) (int, error) { return workflow.Do(ctx, once, in) })
+	synctest.Test(t, func(t *testing.T) {
+		world := newWorld(t, runtime.Config{Drain: 1})
+		world.open(w, once)
+		_, err := runtime.Start(world.ctx(), world.rt, "w", w, workflow.None{})
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		world.close()
+		failures := 3
+		world.c.Log = storetest.Faulty(world.disk.Open(), &storetest.Faults{Append: func(history.ID, []history.Entry) storetest.Fault {
+			if failures--; failures >= 0 {
+				return storetest.Failed
+			}
+			return storetest.None
+		}})
+		world.openOn(w, once)
+		_, err = runtime.Result(world.ctx(), world.rt, "w", w)
+		require.ErrorContains(t, err, "the process that made the attempt died")
+		require.Negative(t, failures)
+		world.close()
+		world.verify(w, once)
+	})
+}
