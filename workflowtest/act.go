@@ -26,32 +26,36 @@ type Act = func(*World)
 func Send(m workflow.Message) Act {
 	return func(w *World) {
 		named := w.named("send " + m.Name)
-		w.must("sending signal "+m.Name, func() error { return w.Runtime.Signal(w.Context, w.ID, m, named) })
+		w.must("sending signal "+m.Name, func(rt *runtime.Runtime) error { return rt.Signal(w.Context, w.ID, m, named) })
 	}
 }
 
 // Cancel asks the workflow to end.
 func Cancel(w *World) {
-	w.must("cancelling", func() error { return w.Runtime.Cancel(w.Context, w.ID) })
+	w.must("cancelling", func(rt *runtime.Runtime) error { return rt.Cancel(w.Context, w.ID) })
 }
 
 // must does something that is not to fail. Where a test explores, the workflow may have ended before.
-func (w *World) must(what string, do func() error) {
-	err := w.insist(do)
+func (w *World) must(what string, do func(*runtime.Runtime) error) {
+	err := w.Try(do)
 	if err == nil || w.plot != nil && tooLate(err) {
 		return
 	}
 	w.fatal("%s: %v", what, err)
 }
 
-// insist does something until there is a process that can do it. Only where a test explores does a process die meanwhile.
-func (w *World) insist(do func() error) error {
+// Try asks something of the process that is there, and where a test explores of the next, until there is one that answers: what
+// clients do when a process dies. Give requests an id (runtime.RequestID), so that they are not carried out twice.
+func (w *World) Try(ask func(*runtime.Runtime) error) error {
 	for {
-		err := do()
+		w.mu.Lock()
+		rt := w.newest.rt
+		w.mu.Unlock()
+		err := ask(rt)
 		if w.plot == nil || !errors.Is(err, runtime.ErrClosed) && !errors.Is(err, runtime.ErrUnavailable) || w.Context.Err() != nil {
 			return err
 		}
-		time.Sleep(time.Second) // the client tries again
+		time.Sleep(time.Second)
 	}
 }
 
@@ -77,12 +81,12 @@ func (w *World) named(what string) runtime.Option {
 // Complete completes, from outside, the one attempt of an activity that is pending.
 func Complete[In, Out any](a activity.Type[In, Out], out Out) Act {
 	return func(w *World) {
-		w.must("completing "+a.Name(), func() error {
+		w.must("completing "+a.Name(), func(rt *runtime.Runtime) error {
 			token, err := w.token(a.Name())
 			if err != nil {
 				return err
 			}
-			return runtime.Complete(w.Context, w.Runtime, a, token, out)
+			return runtime.Complete(w.Context, rt, a, token, out)
 		})
 	}
 }
@@ -108,9 +112,8 @@ var errNothingPends = errors.New("no attempt of it is pending")
 // Crash lets the process die where it stands: nothing more of it reaches the log. Another opens the same log and goes on.
 // Attempts in hand are made again, under the same number, hence with the same outcome.
 func Crash(w *World) {
-	w.life.die()
-	w.life = w.open()
-	w.Runtime = w.life.rt
+	w.newest.die()
+	w.Runtime = w.open().rt
 }
 
 // Deploy lets another release take over: the process ends where it stands, and one goes on that has these definitions instead of
@@ -127,8 +130,8 @@ func Deploy(definitions ...workflow.Definition) Act {
 func Query[Out any](w *World, q workflow.Query[Out]) (out Out) {
 	name, _, _ := q.Asked()
 	coverQuery(w.play.workflow.Definition(), name)
-	w.must("query "+name, func() (err error) {
-		out, err = runtime.Query(w.Context, w.Runtime, w.ID, q)
+	w.must("query "+name, func(rt *runtime.Runtime) (err error) {
+		out, err = runtime.Query(w.Context, rt, w.ID, q)
 		return err
 	})
 	return out
@@ -136,9 +139,9 @@ func Query[Out any](w *World, q workflow.Query[Out]) (out Out) {
 
 // Find looks for runs, as an operator would, of this test's workflows.
 func Find(w *World, q query.Query) (rows []query.Row) {
-	w.must("looking for runs", func() error {
+	w.must("looking for runs", func(rt *runtime.Runtime) error {
 		rows = nil
-		for row, err := range w.Runtime.Find(w.Context, q) {
+		for row, err := range rt.Find(w.Context, q) {
 			if err != nil {
 				return err
 			}
@@ -155,13 +158,13 @@ func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error
 	return func(w *World) {
 		named := w.named("update " + u.Name())
 		var h runtime.UpdateHandle[Out]
-		err := w.insist(func() (err error) {
-			h, err = runtime.BeginUpdate(w.Context, w.Runtime, w.ID, u, in, named)
+		err := w.Try(func(rt *runtime.Runtime) (err error) {
+			h, err = runtime.BeginUpdate(w.Context, rt, w.ID, u, in, named)
 			return err
 		})
 		switch {
 		case err != nil && then == nil:
-			w.must("update "+u.Name(), func() error { return err })
+			w.must("update "+u.Name(), func(*runtime.Runtime) error { return err })
 		case err != nil:
 			var none Out
 			then(none, err)
@@ -173,5 +176,5 @@ func Update[In, Out any](u workflow.Update[In, Out], in In, then func(Out, error
 
 // Terminate ends the workflow at once.
 func Terminate(w *World) {
-	w.must("terminating", func() error { return w.Runtime.Terminate(w.Context, w.ID) })
+	w.must("terminating", func(rt *runtime.Runtime) error { return rt.Terminate(w.Context, w.ID) })
 }

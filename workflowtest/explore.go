@@ -86,7 +86,7 @@ func Schedule(twists ...string) Option {
 // otherwise. The first schedule that breaks one is cut down to the twists that it needs and printed as a test.
 //
 // Stubs repeat their last outcome, and need not be used up. Acts of this package are repeated when the process dies, as clients
-// do, and it is no failure if the workflow has ended before. Acts of your own are to take both into account.
+// do, and it is no failure if the workflow has ended before. Acts of your own are to ask by [World.Try].
 func Explore[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...Option) {
 	t.Helper()
 	s := settingsOf(options)

@@ -38,9 +38,8 @@ func (w *World) open() *life {
 	if err != nil {
 		w.fatal("%v", err) // also if the test has ended meanwhile
 	}
-	l.rt = rt
 	w.mu.Lock()
-	w.newest, w.dead = l, false
+	l.rt, w.newest, w.dead = rt, l, false
 	w.mu.Unlock()
 	go func() {
 		defer close(l.ran)

@@ -34,6 +34,17 @@
 //
 // Each Run ends with checks of its own: the history replays from each of its entries on, strictly; it is the same when the
 // test is run again and the execution forgotten and remembered after every step; its hashes are whole; and nothing is left running.
+//
+// [Explore] runs a workflow under many schedules in which other things go wrong each time, and holds it against what must be so
+// however it comes:
+//
+//	func TestWhateverGoesWrong(t *testing.T) {
+//		workflowtest.Explore(t, order.Process, lamp,
+//			workflowtest.Stub(order.Charge).Returns(receipt), …,
+//			workflowtest.Once(order.Charge),
+//			workflowtest.Within(30*24*time.Hour),
+//		)
+//	}
 package workflowtest
 
 import (
@@ -217,8 +228,8 @@ func perform[In, Out any](t *testing.T, p *play, s staging) (ran *Ran[Out], prob
 	}
 	ran = &Ran[Out]{performance: performance{t: t}}
 	result := func(w *World) {
-		_ = w.insist(func() error {
-			ran.out, ran.err = runtime.Result[In, Out](w.Context, w.Runtime, p.id, p.workflow.(workflow.Type[In, Out]))
+		_ = w.Try(func(rt *runtime.Runtime) error {
+			ran.out, ran.err = runtime.Result[In, Out](w.Context, rt, p.id, p.workflow.(workflow.Type[In, Out]))
 			return ran.err
 		})
 	}

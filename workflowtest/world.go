@@ -27,7 +27,7 @@ import (
 type World struct {
 	T       *testing.T // of the virtual clock
 	Context context.Context
-	Runtime *runtime.Runtime // the one that is alive
+	Runtime *runtime.Runtime // the one that was alive when the act began, see [World.Try]
 	ID      string           // workflow id
 	Again   bool             // the test was performed before and is compared with that
 
@@ -41,7 +41,6 @@ type World struct {
 	cast   cast
 	plot   *plot // what is to go otherwise; nil: nothing
 	began  time.Time
-	life   *life
 	dying  sync.WaitGroup // lives that have ended
 	cancel context.CancelFunc
 	actors sync.WaitGroup // acts that are under way
@@ -56,7 +55,6 @@ type World struct {
 	acts    int    // that are under way
 	newest  *life  // that was begun
 	dead    bool   // the newest has died, and another is to begin
-	next    *life  // that has begun and is to be entered
 	problem string // why the test cannot go on
 	log     bytes.Buffer
 }
@@ -171,10 +169,9 @@ func (w *World) run(result Act) {
 
 // start is the first act.
 func (w *World) start() {
-	w.life = w.open()
-	w.Runtime = w.life.rt
+	w.Runtime = w.open().rt
 	named := w.named("start")
-	err := w.insist(func() error { return w.play.start(w.Context, w.Runtime, named) })
+	err := w.Try(func(rt *runtime.Runtime) error { return w.play.start(w.Context, rt, named) })
 	if err != nil {
 		w.fail("starting: %v", err)
 	}
@@ -259,19 +256,16 @@ func (w *World) crash(after time.Duration) {
 		if time.Sleep(after); w.Context.Err() != nil {
 			return
 		}
-		l := w.open()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.next = l
+		w.open()
 	})
 }
 
-// enter makes the life that has begun the one that acts see.
+// enter shows acts the process that is there. One that is under way sees it by [World.Try].
 func (w *World) enter() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.next != nil {
-		w.life, w.Runtime, w.next = w.next, w.next.rt, nil
+	if w.acts == 0 && w.newest != nil {
+		w.Runtime = w.newest.rt
 	}
 }
 
@@ -316,7 +310,7 @@ func (w *World) waiting() string {
 	w.known.mu.Unlock()
 	var b strings.Builder
 	for _, id := range ids {
-		d, err := w.Runtime.Describe(w.Context, id.Workflow)
+		d, err := w.newest.rt.Describe(w.Context, id.Workflow)
 		if err != nil || d.Status&history.StatusOpen == 0 {
 			continue
 		}
