@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/internal/stage"
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/workflow"
@@ -56,6 +57,7 @@ func (w *World) Try(ask func(*runtime.Runtime) error) error {
 			return err
 		}
 		time.Sleep(time.Second)
+		_, _ = w.stage.Wait(w.Context, stage.Place{Rank: clients, What: "try again"}) // after the next process has begun
 	}
 }
 

@@ -2,13 +2,13 @@ package workflowtest_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/workflow"
 	"github.com/clewflow/clew/workflowtest"
 )
@@ -153,21 +153,21 @@ func TestExploreTriesEverything(t *testing.T) {
 		}))
 }
 
-// TestAScheduleIsAlwaysTheSame: what was found can be shown again.
-func TestAScheduleIsAlwaysTheSame(t *testing.T) {
-	var histories [2][]string
-	for i := range histories {
+// TestAScheduleIsTheSameAgain: what was found can be shown again.
+func TestAScheduleIsTheSameAgain(t *testing.T) {
+	var all [2][]string
+	for i := range all {
 		workflowtest.Explore(t, careless, 7, stubs(workflowtest.Schedules(60), workflowtest.InTurn(), workflowtest.Invariant("", func(ran *workflowtest.Ran[string]) error {
-			histories[i] = append(histories[i], fmt.Sprintf("%x", ran.Entries[len(ran.Entries)-1].Hash))
+			all[i] = append(all[i], string(history.Marshal(ran.Entries)))
 			return nil
 		}))...)
 	}
-	if len(histories[0]) != 61 {
-		t.Errorf("there are %d histories", len(histories[0]))
+	if len(all[0]) != 61 {
+		t.Errorf("there are %d histories", len(all[0]))
 	}
-	for i := range histories[0] {
-		if histories[0][i] != histories[1][i] {
-			t.Errorf("seed %d has two histories", i)
+	for i := range all[0] {
+		if all[0][i] != all[1][i] {
+			t.Errorf("seed %d has two histories:\n%s\n%s", i, all[0][i], all[1][i])
 		}
 	}
 }

@@ -274,6 +274,8 @@ func (w *World) where(p stage.Place) string {
 		return "the end of " + w.whose(p)
 	case paces:
 		return fmt.Sprintf("the runtime's %q%s", p.What, w.within(p))
+	case clients, deaths:
+		return p.What + w.within(p)
 	case errands:
 		return fmt.Sprintf("errand %q of step %d%s", p.What, p.Step, w.within(p))
 	}

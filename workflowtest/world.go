@@ -67,6 +67,7 @@ const (
 	ends
 	begins
 	errands
+	clients
 	deaths // of processes, by their attempts
 )
 
