@@ -344,7 +344,7 @@ func (b *broken) tell() string {
 		if len(p.all) > 1 {
 			fmt.Fprintf(&s, "%s:\n", id)
 		}
-		s.WriteString(table(p.all[id]))
+		s.WriteString(table(p.all[id], p.notes(id)...))
 	}
 	if len(p.effects) > 0 {
 		s.WriteString("effects:\n")

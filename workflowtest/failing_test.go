@@ -120,7 +120,7 @@ func TestWhatFailsATest(t *testing.T) {
 		},
 		"a panic": {
 			func(t *testing.T) { workflowtest.Run(t, bad, 1) },
-			[]string{"workflow test (bad) stalls: panic: bad code", "24h0m0s  stalled", "failing_test.go:"},
+			[]string{"workflow test (bad) stalls: panic: bad code", "24h0m0s  stalled", "▶ 3    24h0m0s  timer-fired", "failing_test.go:"},
 		},
 		"code that is not deterministic": {
 			func(t *testing.T) {

@@ -72,6 +72,13 @@ type chronicle struct {
 	stubbed    map[string]bool // activities that are here
 	types      map[string]bool // workflows that are here
 	unexpected string          // what was asked for that is not here
+	at         finding         // the entry that says what is wrong
+}
+
+// finding is a note on an entry of an execution.
+type finding struct {
+	execution string
+	note
 }
 
 // known is what the log holds of an execution.
@@ -111,7 +118,9 @@ func (c *chronicle) record(id history.ID, entries []history.Entry) {
 		k.state.Evolve(e)
 		k.entries = append(k.entries, e)
 		if c.unexpected == "" {
-			c.unexpected = c.missing(e.Event)
+			if c.unexpected = c.missing(e.Event); c.unexpected != "" {
+				c.at = finding{id.Workflow, note{e.Seq, "nobody expected this"}}
+			}
 		}
 	}
 }
@@ -143,10 +152,21 @@ func (c *chronicle) wrong() string {
 	for _, id := range c.ids() {
 		k := c.executions[id]
 		if s := k.state.Stall; s != nil {
+			c.at = finding{id.Workflow, k.stalledAt()}
 			return fmt.Sprintf("workflow %s (%s) stalls: %s%s", id.Workflow, k.state.Run.Type, s.Reason, stackOf(k.entries, s.Seq))
 		}
 	}
 	return ""
+}
+
+// stalledAt says at what the code cannot go on.
+func (k *known) stalledAt() note {
+	for _, e := range k.entries {
+		if e.Seq > k.state.Told && e.Event.Role() == history.Input {
+			return note{e.Seq, "when it is told this, the code cannot go on"}
+		}
+	}
+	return note{k.state.Stall.Seq, "the code cannot go on"}
 }
 
 // total is the number of entries.

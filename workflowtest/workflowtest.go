@@ -155,20 +155,33 @@ type Ran[Out any] struct {
 // performance is what is known of a play that was performed, whatever the workflow returns.
 type performance struct {
 	t         *testing.T
+	id        string                     // workflow id
 	all       map[string][]history.Entry // all histories, by workflow id
 	effects   []effect
 	made      recording
 	elapsed   time.Duration
 	completed bool
 	logged    string
+	at        finding
 }
 
 func (p *performance) performed() *performance { return p }
 
+// notes are what there is to say of the entries of an execution.
+func (p *performance) notes(execution string) []note {
+	if p.at.execution != execution {
+		return nil
+	}
+	return []note{p.at.note}
+}
+
 // shown is the history, and what was logged.
 func (r *Ran[Out]) shown() (text string) {
 	if len(r.Entries) > 0 {
-		text = "\n" + table(r.Entries)
+		text = "\n" + table(r.Entries, r.notes(r.id)...)
+	}
+	if other := r.at.execution; other != "" && other != r.id {
+		text += fmt.Sprintf("\n%s:\n%s", other, table(r.all[other], r.notes(other)...))
 	}
 	if r.logged != "" {
 		text += "\nlogged:\n" + r.logged
@@ -226,7 +239,7 @@ func perform[In, Out any](t *testing.T, p *play, s staging) (ran *Ran[Out], prob
 			stub.begin(s.plot != nil)
 		}
 	}
-	ran = &Ran[Out]{performance: performance{t: t}}
+	ran = &Ran[Out]{performance: performance{t: t, id: p.id}}
 	result := func(w *World) {
 		_ = w.Try(func(rt *runtime.Runtime) error {
 			ran.out, ran.err = runtime.Result[In, Out](w.Context, rt, p.id, p.workflow.(workflow.Type[In, Out]))
@@ -239,7 +252,7 @@ func perform[In, Out any](t *testing.T, p *play, s staging) (ran *Ran[Out], prob
 			ran.elapsed, ran.completed = ran.Elapsed, ran.err == nil
 		}
 		ran.Entries, ran.all = w.known.entries(w.id()), w.known.histories()
-		ran.effects, ran.made = w.cast.effects, w.cast.recorded
+		ran.effects, ran.made, ran.at = w.cast.effects, w.cast.recorded, w.known.at
 	})
 	return ran, problem
 }
