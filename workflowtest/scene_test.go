@@ -93,3 +93,22 @@ func TestEffectsAreKnownThoughTheyWereNotRecorded(t *testing.T) {
 		t.Errorf("effects: %+v", effects)
 	}
 }
+
+func TestWhatIsToBeFoundOfARun(t *testing.T) {
+	region := workflow.NewAttribute[string]("region")
+	w := workflow.Define("w", func(ctx workflow.Context, _ int) (int, error) {
+		workflow.SetAttributes(ctx, region.Set("eu"))
+		workflow.Publish(ctx, []string{"begun"})
+		return 1, workflow.Sleep(ctx, day)
+	})
+	run := workflowtest.Run(t, w, 1)
+	if where, _ := region.Of(run.Row); run.Row.Status != query.Completed || where != "eu" || run.Row.Type != "w" {
+		t.Errorf("found %+v", run.Row)
+	}
+	if view, ok := workflowtest.Published[[]string](run); !ok || view[0] != "begun" {
+		t.Errorf("published %v", view)
+	}
+	if _, ok := workflowtest.Published[int](run); ok {
+		t.Error("it is a number")
+	}
+}

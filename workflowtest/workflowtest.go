@@ -56,6 +56,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/workflow"
 )
@@ -146,6 +147,7 @@ type condition struct {
 type Ran[Out any] struct {
 	Elapsed time.Duration   // on the virtual clock, from the start to the end
 	Entries []history.Entry // its history
+	Row     query.Row       // how a lookup finds its last run: status, version, attributes; empty where a test explores
 
 	performance
 	out Out
@@ -173,6 +175,18 @@ func (p *performance) notes(execution string) []note {
 		return nil
 	}
 	return []note{p.at.note}
+}
+
+// Published is the view of itself that the workflow published last, see workflow.Publish; ok is false if there is none that a T can
+// hold.
+func Published[T any](ran Performed) (view T, ok bool) {
+	p := ran.performed()
+	s := history.Fold(p.all[p.id]...)
+	if s.View.Absent() {
+		return view, false
+	}
+	err := s.View.Decode(&view)
+	return view, err == nil
 }
 
 // shown is the history, and what was logged.
@@ -245,6 +259,11 @@ func perform[In, Out any](t *testing.T, p *play, s staging) (ran *Ran[Out], prob
 			ran.out, ran.err = runtime.Result[In, Out](w.Context, rt, p.id, p.workflow.(workflow.Type[In, Out]))
 			return ran.err
 		})
+		if s.plot == nil {
+			for _, row := range Find(w, query.Query{ID: p.id, Limit: 1}) {
+				ran.Row = row
+			}
+		}
 	}
 	problem, ran.logged = p.perform(t, s, result, func(w *World) {
 		if w.known.over(w.id()) {
