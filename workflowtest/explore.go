@@ -58,7 +58,7 @@ func Or(definitions ...workflow.Definition) Option {
 }
 
 // Each makes options anew for each schedule: activities that keep something in memory must not share it, because schedules are tried
-// at the same time.
+// at the same time. Invariants among them can look at what was kept.
 func Each(options func() []Option) Option {
 	return option(func(s *settings) { s.exploration.each = append(s.exploration.each, options) })
 }
@@ -255,20 +255,24 @@ func (x *explorer) try(p *plot) *broken {
 		b.what, b.why = kindOf(problem), problem
 		return b
 	}
-	for _, in := range x.invariants {
+	for _, in := range play.exploration.invariants { // also those of Each
 		if err := in.holds(ran); err != nil {
 			b.what, b.why = in.name, fmt.Sprintf("%s: %v", in.name, err)
 			return b
 		}
 	}
-	for _, code := range append([][]workflow.Definition{nil}, x.codes...) {
+	codes := [][]workflow.Definition{play.last} // what was deployed last
+	if len(x.codes) > 0 {
+		codes = append([][]workflow.Definition{nil}, x.codes...) // each may be next
+	}
+	for _, code := range codes {
 		play.last = code
 		if wrong := play.check(all, fewObservations); wrong != "" {
 			b.what, b.why = "the history replays", wrong
 			return b
 		}
 	}
-	play.last = nil
+	play.last = codes[0]
 	cover(play.codes, slices.Collect(maps.Values(all))...)
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
 )
 
 // Invariant is what has to hold, in [Explore], of the workflow after each schedule: holds returns what is wrong.
@@ -56,13 +57,13 @@ func Once[In, Out any](a activity.Type[In, Out]) Option {
 }
 
 // Undoes is the invariant of what is done or undone as a whole: unless the workflow completes, each call of do that had its
-// effect is followed by the effect of a call of undo.
+// effect is followed by a call of undo that had its own, or failed for good: that the workflow is told, and cannot help.
 func Undoes[In, Out, UndoIn, UndoOut any](undo activity.Type[UndoIn, UndoOut], do activity.Type[In, Out]) Option {
 	return invariantOf(fmt.Sprintf("it completes, or %s undoes %s", undo.Name(), do.Name()), func(p Performed) error {
 		if p.performed().completed {
 			return nil
 		}
-		undone := map[string]time.Time{}
+		undone := failures(p, undo.Name())
 		for _, e := range Effects(p, undo) {
 			undone[e.Key] = e.At
 		}
@@ -78,6 +79,31 @@ func Undoes[In, Out, UndoIn, UndoOut any](undo activity.Type[UndoIn, UndoOut], d
 		}
 		return nil
 	})
+}
+
+// failures are the moments at which calls of an activity failed for good.
+func failures(p Performed, name string) map[string]time.Time {
+	found := map[string]time.Time{}
+	for id, entries := range p.performed().all {
+		calls := map[history.Step]bool{} // of this run
+		for _, e := range entries {
+			switch event := e.Event.(type) {
+			case *history.Started:
+				clear(calls)
+			case *history.ActivityScheduled:
+				calls[event.Step] = event.Name == name
+			case *history.ActivityFailed:
+				if calls[event.Step] {
+					found[fmt.Sprint(id, e.Seq)] = e.At
+				}
+			case *history.ActivityTimedOut:
+				if calls[event.Step] {
+					found[fmt.Sprint(id, e.Seq)] = e.At
+				}
+			}
+		}
+	}
+	return found
 }
 
 // takeAfter takes one that is not before a moment.
