@@ -3,9 +3,7 @@ package trip
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/clewflow/clew/activity"
@@ -18,64 +16,100 @@ type Agency struct {
 	SoldOut map[string]bool
 
 	mu     sync.Mutex
-	byKey  map[string]string // numbers of bookings, by the idempotency key with which they were made
-	booked map[string]string // what was booked and not given back, by number
+	orders map[order]*booking
+	made   int
+}
+
+// order names what is booked. It comes with the request, so the agency knows a request that is repeated, and one that was given
+// back before it was made.
+type order struct{ kind, reference string }
+
+type booking struct {
+	number, what string
+	givenBack    bool
 }
 
 // Definitions are what a runtime needs to book trips.
 func (a *Agency) Definitions() []workflow.Definition {
 	return []workflow.Definition{
 		Book,
-		BookFlight.Bind(a.BookFlight), CancelFlight.Bind(activity.NoResult(a.Cancel)),
-		BookHotel.Bind(a.BookHotel), CancelHotel.Bind(activity.NoResult(a.Cancel)),
-		BookCar.Bind(a.BookCar),
+		BookFlight.Bind(a.BookFlight), CancelFlight.Bind(activity.NoResult(a.CancelFlight)),
+		BookHotel.Bind(a.BookHotel), CancelHotel.Bind(activity.NoResult(a.CancelHotel)),
+		BookCar.Bind(a.BookCar), CancelCar.Bind(activity.NoResult(a.CancelCar)),
 	}
 }
 
-// BookFlight is safe to repeat, as are all bookings: attempts of one activity have one key.
-func (a *Agency) BookFlight(ctx context.Context, t Trip) (string, error) {
-	return a.book(activity.Info(ctx).IdempotencyKey, "flight to "+t.To)
+// BookFlight is safe to repeat, as are all bookings: the reference is the same.
+func (a *Agency) BookFlight(_ context.Context, r Request) (string, error) {
+	return a.book(order{"flight", r.Reference}, "flight to "+r.Trip.To)
 }
 
 // BookHotel books a room.
-func (a *Agency) BookHotel(ctx context.Context, t Trip) (string, error) {
-	return a.book(activity.Info(ctx).IdempotencyKey, "hotel in "+t.To)
+func (a *Agency) BookHotel(_ context.Context, r Request) (string, error) {
+	return a.book(order{"hotel", r.Reference}, "hotel in "+r.Trip.To)
 }
 
 // BookCar books a car.
-func (a *Agency) BookCar(ctx context.Context, t Trip) (string, error) {
-	return a.book(activity.Info(ctx).IdempotencyKey, "car in "+t.To)
+func (a *Agency) BookCar(_ context.Context, r Request) (string, error) {
+	return a.book(order{"car", r.Reference}, "car in "+r.Trip.To)
 }
 
-// Cancel gives back what was booked. A number that is not booked any more was given back before.
-func (a *Agency) Cancel(_ context.Context, number string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.booked, number)
-	return nil
+// CancelFlight gives back the flight of a reference, and sees to it that it is not booked any more if it has not been yet.
+func (a *Agency) CancelFlight(_ context.Context, reference string) error {
+	return a.giveBack(order{"flight", reference})
+}
+
+// CancelHotel gives back the room.
+func (a *Agency) CancelHotel(_ context.Context, reference string) error {
+	return a.giveBack(order{"hotel", reference})
+}
+
+// CancelCar gives back the car.
+func (a *Agency) CancelCar(_ context.Context, reference string) error {
+	return a.giveBack(order{"car", reference})
 }
 
 // Booked lists what is booked.
-func (a *Agency) Booked() []string {
+func (a *Agency) Booked() (all []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.Sorted(maps.Values(a.booked))
+	for _, b := range a.orders {
+		if !b.givenBack {
+			all = append(all, b.what)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
-// book returns the number of a booking: that of an earlier attempt, if there was one with this key.
-func (a *Agency) book(key, what string) (number string, err error) {
+// book returns the number of a booking: the one that was made before, if the request is repeated.
+func (a *Agency) book(o order, what string) (number string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if number, ok := a.byKey[key]; ok {
-		return number, nil
-	}
-	if a.SoldOut[what] {
+	switch b := a.orders[o]; {
+	case b != nil && b.givenBack:
+		return "", activity.NonRetryable(fmt.Errorf("the %s of %s was given back", o.kind, o.reference))
+	case b != nil:
+		return b.number, nil
+	case a.SoldOut[what]:
 		return "", fmt.Errorf("%s: %w", what, ErrSoldOut)
 	}
-	if a.byKey == nil {
-		a.byKey, a.booked = map[string]string{}, map[string]string{}
-	}
-	number = fmt.Sprintf("%s-%d", strings.Fields(what)[0], len(a.byKey)+1)
-	a.byKey[key], a.booked[number] = number, what
+	a.made++
+	number = fmt.Sprintf("%s-%d", o.kind, a.made)
+	a.keep(o, &booking{number: number, what: what})
 	return number, nil
+}
+
+func (a *Agency) giveBack(o order) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keep(o, &booking{givenBack: true})
+	return nil
+}
+
+func (a *Agency) keep(o order, b *booking) {
+	if a.orders == nil {
+		a.orders = map[order]*booking{}
+	}
+	a.orders[o] = b
 }

@@ -39,8 +39,8 @@ func TestSoldOutHotelGivesTheFlightBack(t *testing.T) {
 	if _, err := run.Result(); !errors.Is(err, trip.ErrSoldOut) {
 		t.Errorf("err = %v, want %v", err, trip.ErrSoldOut)
 	}
-	if in := cancelled.Inputs(); !slices.Equal(in, []string{"flight-1", "flight-1"}) {
-		t.Errorf("cancelled %q", in)
+	if n := len(cancelled.Inputs()); n != 2 {
+		t.Errorf("%d attempts to give the flight back, want 2", n)
 	}
 	run.Golden("testdata/sold-out.json")
 }
@@ -49,24 +49,24 @@ func TestSoldOutHotelGivesTheFlightBack(t *testing.T) {
 func TestNoCarGivesBothBackAlsoAfterAFailure(t *testing.T) {
 	errShut := errors.New("the hotel is shut")
 	var order []string
-	cancelled := func(err error) func(context.Context, string) (activity.None, error) {
-		return func(_ context.Context, number string) (activity.None, error) {
-			order = append(order, number)
+	cancelled := func(what string, err error) func(context.Context, string) (activity.None, error) {
+		return func(context.Context, string) (activity.None, error) {
+			order = append(order, what)
 			return activity.None{}, err
 		}
 	}
 	run := workflowtest.Run(t, trip.Book, rome,
 		workflowtest.Use((&trip.Agency{}).Definitions()...),
 		workflowtest.Stub(trip.BookCar).Fails(errors.New("no answer")).TimesOut().Fails(errors.New("no answer")),
-		workflowtest.Stub(trip.CancelHotel).Calls(cancelled(activity.NonRetryable(errShut))),
-		workflowtest.Stub(trip.CancelFlight).Calls(cancelled(nil)),
+		workflowtest.Stub(trip.CancelHotel).Calls(cancelled("hotel", activity.NonRetryable(errShut))),
+		workflowtest.Stub(trip.CancelFlight).Calls(cancelled("flight", nil)),
 	)
 	_, err := run.Result()
 	var failed *workflow.Error
 	if !errors.As(err, &failed) || failed.Status != query.Failed {
 		t.Fatalf("err = %v, want that of a failed trip", err)
 	}
-	if !slices.Equal(order, []string{"hotel-2", "flight-1"}) {
+	if !slices.Equal(order, []string{"hotel", "flight"}) {
 		t.Errorf("given back %q", order)
 	}
 	run.Golden("testdata/no-car.json")
@@ -88,14 +88,14 @@ func TestCancelledTripIsUndone(t *testing.T) {
 	run.Golden("testdata/cancelled.json")
 }
 
-// The hotel does not look whether somebody still wants it to go on. It is waited for, and given back as well.
+// The hotel does not look whether somebody still wants it to go on. When it comes to its booking, that was given back before.
 func TestABookingOnItsWayIsUndoneToo(t *testing.T) {
 	agency := &trip.Agency{}
 	run := workflowtest.Run(t, trip.Book, rome,
 		workflowtest.Use(agency.Definitions()...),
-		workflowtest.Stub(trip.BookHotel).Calls(func(ctx context.Context, to trip.Trip) (string, error) {
+		workflowtest.Stub(trip.BookHotel).Calls(func(ctx context.Context, r trip.Request) (string, error) {
 			time.Sleep(2 * time.Minute) // on the virtual clock
-			return agency.BookHotel(ctx, to)
+			return agency.BookHotel(ctx, r)
 		}),
 		workflowtest.At(time.Minute, workflowtest.Cancel),
 	)
@@ -108,13 +108,13 @@ func TestABookingOnItsWayIsUndoneToo(t *testing.T) {
 	run.Golden("testdata/on-its-way.json")
 }
 
-// The process dies after the effect and before the record: the same key finds the same booking.
+// The process dies after the effect and before the record: the same reference finds the same booking.
 func TestACrashBooksNothingTwice(t *testing.T) {
 	agency := &trip.Agency{}
 	run := workflowtest.Run(t, trip.Book, rome,
 		workflowtest.Use(agency.Definitions()...),
-		workflowtest.Stub(trip.BookFlight).Calls(func(ctx context.Context, to trip.Trip) (string, error) {
-			number, err := agency.BookFlight(ctx, to)
+		workflowtest.Stub(trip.BookFlight).Calls(func(ctx context.Context, r trip.Request) (string, error) {
+			number, err := agency.BookFlight(ctx, r)
 			time.Sleep(time.Minute) // on the virtual clock
 			return number, err
 		}),
