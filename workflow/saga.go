@@ -11,9 +11,9 @@ type Undo struct {
 	watch Watch // nil: nobody does
 }
 
-// Add adds something to be done if what follows fails. Add it when what it undoes has succeeded, or may have:
+// Add adds something to be done if what follows fails. Add it before what it undoes is begun, see [Saga]:
 //
-//	undo.Add(workflow.Call(CancelFlight, flight))
+//	undo.Add(workflow.Call(CancelFlight, reference))
 func (u *Undo) Add(fn func(Context) error) {
 	if u.watch != nil {
 		fn = u.seen(fn)
@@ -24,9 +24,9 @@ func (u *Undo) Add(fn func(Context) error) {
 // Saga runs fn. If it fails or its scope ends, what was added to undo is done, the last first, in a scope of its own that
 // does not end; what fails there does not keep the rest from being done. The error is that of fn, joined with those of undoing.
 //
-// An activity that is in hand when the scope ends is given up by default, and may have had its effect: give those that have to
-// be undone activity.OnCancel(activity.WaitCancelled), or make their undoing harmless where there is nothing to undo and
-// add it before.
+// An activity that fails, times out or is given up may have had its effect all the same. So add what undoes it before it is begun, make
+// undoing harmless where there is nothing to undo, and name what is to be undone by a reference of the workflow's, such as a
+// [NewUUID], because the answer may never have come. activity.OnCancel(activity.WaitCancelled) helps with cancellation only.
 //
 // A panic stalls the run and undoes nothing.
 func Saga[Out any](ctx Context, fn func(undo *Undo) (Out, error)) (Out, error) {

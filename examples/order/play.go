@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -201,10 +202,6 @@ func (s *story) judge(books string) error {
 	if err != nil {
 		return err
 	}
-	times := map[string]int{}
-	for _, c := range charges {
-		times[c.Key]++
-	}
 	fmt.Println()
 	wrong := 0
 	for _, w := range s.wishes {
@@ -215,15 +212,17 @@ func (s *story) judge(books string) error {
 		}
 		fmt.Printf("  %-8s %-9s %-18s %s\n", w.ID, done.Status, done.Tracking, verdict)
 	}
-	if len(times) == len(charges) {
-		fmt.Printf("  %d cards were charged, each once\n", len(charges))
-	}
-	for key, n := range times {
-		if n > 1 {
-			fmt.Printf("  the card of %s was charged %d times\n", key, n)
-			wrong++
+	twice := 0
+	for reference, lines := range charges {
+		if n := len(slices.DeleteFunc(lines, func(c charge) bool { return c.Back })); n > 1 {
+			fmt.Printf("  the card of payment %s was charged %d times\n", reference, n)
+			twice++
 		}
 	}
+	if twice == 0 {
+		fmt.Printf("  %d cards were charged, each once\n", len(charges))
+	}
+	wrong += twice
 	if wrong > 0 {
 		return fmt.Errorf("not all is as expected, see above: %d", wrong)
 	}

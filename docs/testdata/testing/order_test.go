@@ -50,7 +50,7 @@ func TestADearLampIsDeclined(t *testing.T) {
 	dear.Cents = 420_000
 	run := workflowtest.Run(t, order.Process, dear,
 		workflowtest.Stub(order.Charge).Always(order.Receipt{Charge: "c1"}).
-			When(func(o order.Order) bool { return o.Cents > 100_000 }).Fails(order.ErrDeclined))
+			When(func(p order.Payment) bool { return p.Cents > 100_000 }).Fails(order.ErrDeclined))
 	if got, err := run.Result(); got.Status != "declined" || err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}

@@ -2,6 +2,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,13 @@ type Approval struct {
 	Granted bool
 }
 
+// Payment is what a card is charged with. The reference is made here and not by the card service: so a charge can be given back
+// though nobody has heard whether it was made.
+type Payment struct {
+	Reference, Card string
+	Cents           int
+}
+
 // Receipt is a charge of the card service.
 type Receipt struct{ Charge string }
 
@@ -37,8 +45,8 @@ type Done struct{ Status, Tracking string }
 
 // What the world does for an order. Service has the bodies.
 var (
-	Charge = activity.Declare[Order, Receipt]("order.charge", activity.StartToClose(time.Minute), activity.NeverRetry(ErrDeclined))
-	Refund = activity.Declare[Receipt, activity.None]("order.refund")
+	Charge = activity.Declare[Payment, Receipt]("order.charge", activity.StartToClose(time.Minute), activity.NeverRetry(ErrDeclined))
+	Refund = activity.Declare[string, activity.None]("order.refund") // by reference
 	// Ship takes as long as it takes, while it gives a sign of life now and then.
 	Ship = activity.Declare[Order, Parcel]("order.ship",
 		activity.HeartbeatWithin(4*time.Second), activity.ScheduleToClose(7*24*time.Hour))
@@ -62,32 +70,32 @@ func process(ctx workflow.Context, o Order) (Done, error) {
 	status := "charging"
 	Status.Handle(ctx, func() string { return status })
 
-	receipt, err := workflow.Do(ctx, Charge, o)
-	if errors.Is(err, ErrDeclined) {
-		return Done{Status: "declined"}, nil
-	}
-	if err != nil {
-		return Done{}, err
-	}
+	payment := Payment{Reference: workflow.NewUUID(ctx), Card: o.Card, Cents: o.Cents}
+	return workflow.Saga(ctx, func(undo *workflow.Undo) (Done, error) {
+		undo.Add(workflow.Call(Refund, payment.Reference)) // if it fails or is cancelled, however far it has come
+		_, err := workflow.Do(ctx, Charge, payment)
+		if errors.Is(err, ErrDeclined) {
+			return Done{Status: "declined"}, nil
+		}
+		if err != nil {
+			return Done{}, err
+		}
 
-	status = "waiting for approval"
-	patience := o.Patience
-	if patience == 0 {
-		patience = twoDays
-	}
-	approval, answered, err := Approve.ReceiveWithin(ctx, patience)
-	if err != nil {
-		return Done{}, err
-	}
-	if !answered || !approval.Granted {
-		status = "refunding"
-		_, err := workflow.Do(ctx, Refund, receipt)
-		return Done{Status: "refused"}, err
-	}
+		status = "waiting for approval"
+		approval, answered, err := Approve.ReceiveWithin(ctx, cmp.Or(o.Patience, twoDays))
+		if err != nil {
+			return Done{}, err
+		}
+		if !answered || !approval.Granted {
+			status = "refunding"
+			_, err := workflow.Do(ctx, Refund, payment.Reference)
+			return Done{Status: "refused"}, err
+		}
 
-	status = "shipping"
-	parcel, err := workflow.Do(ctx, Ship, o)
-	return Done{Status: "shipped", Tracking: parcel.Tracking}, err
+		status = "shipping"
+		parcel, err := workflow.Do(ctx, Ship, o)
+		return Done{Status: "shipped", Tracking: parcel.Tracking}, err
+	})
 }
 
 // Service does the work of orders.
@@ -96,10 +104,11 @@ type Service struct {
 	Carrier Carrier
 }
 
-// Cards is a card service. A charge with a key that it knows is the one that was made with that key before.
+// Cards is a card service. A charge with a reference that it knows is the one that was made with it before. What a refund gives
+// back is not charged any more, though the charge may only be on its way.
 type Cards interface {
-	Charge(ctx context.Context, key, card string, cents int) (charge string, err error)
-	Refund(ctx context.Context, charge string) error
+	Charge(ctx context.Context, reference, card string, cents int) (charge string, err error)
+	Refund(ctx context.Context, reference string) error
 }
 
 // Carrier moves parcels from one place to the next.
@@ -107,14 +116,16 @@ type Carrier interface {
 	Move(ctx context.Context, tracking, place string) error
 }
 
-// Charge is safe to repeat: the idempotency key is the same for all attempts.
-func (s *Service) Charge(ctx context.Context, o Order) (Receipt, error) {
-	charge, err := s.Cards.Charge(ctx, activity.Info(ctx).IdempotencyKey, o.Card, o.Cents)
+// Charge is safe to repeat: the reference is the same for all attempts.
+func (s *Service) Charge(ctx context.Context, p Payment) (Receipt, error) {
+	charge, err := s.Cards.Charge(ctx, p.Reference, p.Card, p.Cents)
 	return Receipt{charge}, err
 }
 
-// Refund gives the money back.
-func (s *Service) Refund(ctx context.Context, r Receipt) error { return s.Cards.Refund(ctx, r.Charge) }
+// Refund gives back what was charged, if anything was.
+func (s *Service) Refund(ctx context.Context, reference string) error {
+	return s.Cards.Refund(ctx, reference)
+}
 
 // Ship moves the parcel along its route. Its checkpoint is how many places the parcel has passed, so that another attempt
 // goes on where this one ended.

@@ -12,6 +12,7 @@ import (
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/examples/order/order"
 	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/workflow"
 	"github.com/clewflow/clew/workflowtest"
 )
 
@@ -58,22 +59,36 @@ func TestNobodyApproves(t *testing.T) {
 }
 
 func TestARefusalIsRefunded(t *testing.T) {
+	charge := workflowtest.Stub(order.Charge).Returns(order.Receipt{Charge: "c1"})
 	refund := workflowtest.Stub(order.Refund).Fails(errors.New("network down")).Returns(activity.None{})
 	run := workflowtest.Run(t, order.Process, lamp,
-		workflowtest.Stub(order.Charge).Returns(order.Receipt{Charge: "c1"}),
+		charge,
 		refund,
 		workflowtest.At(time.Hour, workflowtest.Send(order.Approve.With(order.Approval{By: "bob"}))),
 	)
 	if got, err := run.Result(); got.Status != "refused" || err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if got := refund.Inputs(); !slices.Equal(got, []order.Receipt{{Charge: "c1"}, {Charge: "c1"}}) {
-		t.Errorf("refunded %v", got)
+	if got, paid := refund.Inputs(), charge.Inputs()[0].Reference; !slices.Equal(got, []string{paid, paid}) {
+		t.Errorf("refunded %v, want %s twice", got, paid)
+	}
+}
+
+func TestACancelledOrderIsRefunded(t *testing.T) {
+	run := workflowtest.Run(t, order.Process, lamp,
+		workflowtest.Stub(order.Charge).Returns(order.Receipt{Charge: "c1"}),
+		workflowtest.Stub(order.Refund).Returns(activity.None{}),
+		workflowtest.Stub(order.Ship).Never(),
+		workflowtest.At(1*day, workflowtest.Cancel),
+	)
+	if _, err := run.Result(); !errors.Is(err, workflow.ErrCancelled) || run.Elapsed != 1*day {
+		t.Errorf("err = %v after %v", err, run.Elapsed)
 	}
 }
 
 func TestADeclinedCardIsNotTriedAgain(t *testing.T) {
 	run := workflowtest.Run(t, order.Process, lamp,
+		workflowtest.Stub(order.Refund).Never(),
 		workflowtest.Stub(order.Charge).Fails(fmt.Errorf("visa: %w", order.ErrDeclined)))
 	if got, err := run.Result(); got.Status != "declined" || err != nil {
 		t.Errorf("got %v, %v", got, err)
