@@ -28,6 +28,11 @@ type exploration struct {
 	tried      func(map[string]int)
 }
 
+// asked reports whether there is something that only [Explore] looks at.
+func (x exploration) asked() bool {
+	return x.schedules > 0 || x.given != nil || x.codes != nil || x.each != nil || x.invariants != nil
+}
+
 // invariant is what has to hold of each workflow that was run.
 type invariant struct {
 	name  string

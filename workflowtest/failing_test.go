@@ -100,6 +100,10 @@ func TestWhatFailsATest(t *testing.T) {
 			func(t *testing.T) { workflowtest.Run(t, sale, 42, workflowtest.Stub(pay).Never()) },
 			[]string{"pay with 42 (step 1, attempt 1): its stub says never"},
 		},
+		"an option that only Explore looks at": {
+			func(t *testing.T) { workflowtest.Run(t, sale, 42, paid, workflowtest.Within(time.Hour)) },
+			[]string{"Run does not look at Each, Invariant, ", "give them to Explore"},
+		},
 		"outcomes left over": {
 			func(t *testing.T) {
 				workflowtest.Run(t, sale, 42, workflowtest.Stub(pay).Returns("r1").Returns("r2").Fails(errBroke))

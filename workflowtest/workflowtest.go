@@ -61,7 +61,8 @@ import (
 	"github.com/clewflow/clew/workflow"
 )
 
-// Option is a stub, or something of [Use], [ID] and [At].
+// Option is a stub, something of [Use], [ID], [Start], [At], [When] and [StubValue], or, for [Explore] only, of [Each], [Invariant],
+// [Once], [Or], [Schedule], [Schedules], [Undoes] and [Within].
 type Option interface{ apply(*settings) }
 
 type option func(*settings)
@@ -212,6 +213,9 @@ func (r *Ran[Out]) Result() (Out, error) { return r.out, r.err }
 func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...Option) *Ran[Out] {
 	t.Helper()
 	p := playOf(w, in, settingsOf(options))
+	if p.exploration.asked() {
+		t.Fatal("Run does not look at Each, Invariant, Once, Or, Schedule, Schedules, Undoes and Within; give them to Explore")
+	}
 	ran, problem := perform[In, Out](t, p, staging{})
 	if problem != "" {
 		t.Fatal(problem + ran.shown())
