@@ -45,6 +45,8 @@
 //			workflowtest.Within(30*24*time.Hour),
 //		)
 //	}
+//
+// The page docs/testing.md leads from the first test to the gate before a deploy.
 package workflowtest
 
 import (

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/examples/change"
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/workflow"
 	"github.com/clewflow/clew/workflowtest"
 )
@@ -57,4 +58,35 @@ func TestReleasesOneStepApartTakeTurns(t *testing.T) {
 			)
 		})
 	}
+}
+
+// What was returned arrives in the last moment, or twice, or after it: it is refunded, and billed only if it did not arrive.
+func TestAReturnIsBilledOnlyIfItDidNotArrive(t *testing.T) {
+	workflowtest.Explore(t, change.Return2, "lamp",
+		workflowtest.Use(new(change.Warehouse).Activities()...),
+		workflowtest.At(14*24*time.Hour, workflowtest.Send(arrived)),
+		workflowtest.Schedules(100),
+		workflowtest.Once(change.Refund),
+		workflowtest.Once(change.Bill),
+		workflowtest.Invariant("it is billed if it did not arrive in two weeks", func(ran *workflowtest.Ran[string]) error {
+			refunded, billed := workflowtest.Effects(ran, change.Refund), workflowtest.Effects(ran, change.Bill)
+			if len(billed) > 0 && (len(refunded) == 0 || ended(ran.Entries) == "signaled") {
+				return errors.New("it was billed, and had arrived or was never refunded")
+			}
+			if _, err := ran.Result(); err == nil && len(billed) == 0 && ended(ran.Entries) != "signaled" {
+				return errors.New("it did not arrive, and was not billed")
+			}
+			return nil
+		}),
+	)
+}
+
+// ended is what ended the two weeks.
+func ended(entries []history.Entry) string {
+	for _, e := range entries {
+		if kind := e.Event.Kind(); kind == "signaled" || kind == "timer-fired" {
+			return kind
+		}
+	}
+	return ""
 }
