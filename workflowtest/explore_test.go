@@ -52,7 +52,8 @@ func stubs(more ...workflowtest.Option) []workflowtest.Option {
 }
 
 func TestExplorePassesWhatHolds(t *testing.T) {
-	workflowtest.Explore(t, careful, 7, stubs(workflowtest.Once(pay), workflowtest.Within(2*365*day), workflowtest.Schedules(150))...)
+	workflowtest.Explore(t, careful, 7, stubs(
+		workflowtest.Once(pay), workflowtest.Undoes(refund, pay), workflowtest.Within(2*365*day), workflowtest.Schedules(150))...)
 }
 
 func TestExploreFindsWhatGoesWrongRarely(t *testing.T) {
@@ -95,6 +96,14 @@ func TestExploreFindsWhatGoesWrongRarely(t *testing.T) {
 				workflowtest.Explore(t, slow, 7, workflowtest.Stub(ship).Takes(time.Second).Returns("p1"), workflowtest.Or(changed))
 			},
 			[]string{"it fails already where nothing goes otherwise", "the code now asks for a timer of 1s (step 1) before activity ship"},
+		},
+		"an invariant of Each": {
+			func(t *testing.T) {
+				workflowtest.Explore(t, careless, 7, stubs(workflowtest.Each(func() []workflowtest.Option {
+					return []workflowtest.Option{workflowtest.Once(pay)}
+				}))...)
+			},
+			[]string{"breaks it: pay has its effect once: it had it for 2 calls"},
 		},
 		"an invariant of another type": {
 			func(t *testing.T) {
