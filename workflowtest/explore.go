@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	goruntime "runtime"
 	"slices"
 	"strconv"
@@ -40,20 +41,23 @@ type invariant struct {
 }
 
 const (
-	schedulesFlag = "schedules"
-	seedFlag      = "schedule.seed"
+	schedulesFlag     = "schedules"
+	schedulesVariable = "CLEW_SCHEDULES" // for go test ./..., in which not every package knows the flag
+	seedFlag          = "schedule.seed"
 )
 
 func init() {
 	if flag.Lookup(schedulesFlag) == nil {
-		flag.Int(schedulesFlag, 0, "how many schedules each Explore of a workflow tries, instead of what the test says")
+		most, _ := strconv.Atoi(os.Getenv(schedulesVariable))
+		flag.Int(schedulesFlag, most, "how many schedules each Explore of a workflow tries, instead of what the test says; default: $"+schedulesVariable)
 	}
 	if flag.Lookup(seedFlag) == nil {
 		flag.Uint64(seedFlag, 0, "the seed of the first schedule that each Explore of a workflow tries, instead of 1")
 	}
 }
 
-// Schedules sets how many schedules [Explore] tries. Default 200; go test -schedules sets it for all.
+// Schedules sets how many schedules [Explore] tries. Default 200; go test -schedules, or the environment variable CLEW_SCHEDULES, sets
+// it for all.
 func Schedules(n int) Option { return option(func(s *settings) { s.exploration.schedules = n }) }
 
 // Or is other code that may take over at any time, and be taken over again by that of the test or of another Or: the release
@@ -166,7 +170,7 @@ func (x *explorer) explore() {
 	if x.tried != nil {
 		x.tried(x.counts)
 	}
-	t.Logf("%d schedules, %d entries; of those attempts, appends and acts that could:\n%s", n, x.entries, x.tell())
+	t.Logf("%d schedules with %d entries hold. How often an attempt, an append, an act or who waited went otherwise:\n%s", n, x.entries, x.tell())
 }
 
 // tryGiven tries the schedule that was asked for.
@@ -242,8 +246,16 @@ func (x *explorer) count(p *plot) {
 // tell says how often what came to pass.
 func (x *explorer) tell() string {
 	var b strings.Builder
+	var never []string
 	for _, w := range words {
+		if x.counts[w] == 0 {
+			never = append(never, w)
+			continue
+		}
 		fmt.Fprintf(&b, "%8d  %s\n", x.counts[w], w)
+	}
+	if len(never) > 0 {
+		fmt.Fprintf(&b, "   never  %s", strings.Join(never, ", "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -68,7 +68,7 @@ func twistOf(text string) (twist, error) {
 	t := twist{where, best, strings.TrimSpace(strings.TrimPrefix(rest, best))}
 	switch {
 	case best == "":
-		return t, fmt.Errorf("%q is no twist: nothing %s", text, rest)
+		return t, fmt.Errorf("%q is no twist: nothing %s; want one of: %s", text, rest, strings.Join(words, ", "))
 	case slices.Contains(timed, best):
 		if _, err := time.ParseDuration(t.arg); err != nil {
 			return t, fmt.Errorf("%q is no twist: %q needs a duration such as 1h30m", text, best)
