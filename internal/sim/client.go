@@ -231,6 +231,9 @@ func (w *World) mail(token string, info activity.Attempt) {
 					return
 				}
 				w.note("completed %s step %d from outside: %s", info.Execution, info.Step, kindOf(err))
+				if err == nil && n == 0 && !w.judge.completed(info) {
+					w.wrong("attempt %d of step %d of %s was completed from outside, and the log does not have it", info.Number, info.Step, info.Execution)
+				}
 				if errors.Is(err, runtime.ErrStale) || errors.Is(err, runtime.ErrSettled) {
 					w.sometimes("a completion from outside is refused")
 				}

@@ -24,6 +24,7 @@ type life struct {
 	up  bool          // it has taken up what was open
 
 	offset time.Duration // of its clock
+	hands  hands
 }
 
 // open begins a life.
@@ -43,7 +44,7 @@ func (w *World) open() {
 		Store: "memory:", Log: newLog(l), Index: w.index, Namespace: namespace, Memory: w.memory, Attempts: w.hands, Drain: 1, Replay: replay.Strict, Build: "sim",
 		Key: []byte("the key of tokens in this world"), Dice: w.ids, Errands: l.errand, Offset: offset, Pace: l.pace,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, w.code(next)...)
+	}, l.code(next)...)
 	if err != nil {
 		w.wrong("a process cannot begin: %v", err)
 		return
@@ -79,9 +80,9 @@ func (l *life) restart(err error) {
 }
 
 // code is what a process runs.
-func (w *World) code(next bool) []workflow.Definition {
+func (l *life) code(next bool) []workflow.Definition {
 	i := &interpreter{next}
-	return []workflow.Definition{program.Bind(i.run), work.Bind(w.workers.do), beating.Bind(w.workers.do), once.Bind(w.workers.do), outside}
+	return []workflow.Definition{program.Bind(i.run), work.Bind(l.do), beating.Bind(l.do), once.Bind(l.do), outside}
 }
 
 // errand takes note of what one execution wants of another.
@@ -138,17 +139,19 @@ func (w *World) crash() {
 	w.open()
 }
 
-// workers make attempts of activities, as the seed says.
-type workers struct{ w *World }
-
-func (s workers) do(ctx context.Context, in job) (string, error) {
-	w, info := s.w, activity.Info(ctx)
+// do makes an attempt of an activity, as the seed says.
+func (l *life) do(ctx context.Context, in job) (string, error) {
+	info := activity.Info(ctx)
+	one := l.hands.take(ctx, info)
+	defer l.hands.leave(one)
+	from, resumes := activity.Checkpoint[int](ctx)
+	l.w.judge.begins(info, time.Now().Add(l.offset), from, resumes)
 	place := placeOf(info)
-	if w.wait(ctx, place, begins) != nil {
+	if l.w.wait(ctx, place, begins) != nil {
 		return "", context.Cause(ctx)
 	}
-	out, err := s.attempt(ctx, info)
-	_ = w.wait(ctx, place, ends) // who is cut off does not wait
+	out, err := l.attempt(ctx, one)
+	_ = l.w.wait(ctx, place, ends) // who is cut off does not wait
 	return out, err
 }
 
@@ -163,8 +166,8 @@ func (w *World) wait(ctx context.Context, p stage.Place, rank int) error {
 }
 
 // attempt is one attempt. Those of the second phase, and the sixth of an activity, succeed.
-func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, error) {
-	w := s.w
+func (l *life) attempt(ctx context.Context, one *hand) (string, error) {
+	w, info := l.w, one.info
 	draw := func(n uint64) uint64 {
 		return w.hash(n, info.Execution, info.Run, info.Step, uint64(info.Number))
 	}
@@ -174,15 +177,16 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 			w.sometimes("an attempt goes on at a checkpoint")
 		}
 		for i := range int(draw(3) % 4) {
-			if err := s.pass(ctx, info, time.Second); err != nil {
+			if err := l.pass(ctx, info, time.Second); err != nil {
 				return "", err
 			}
 			if err := activity.Heartbeat(ctx, i+1); err != nil {
 				return "", err
 			}
+			l.hands.beats(one)
 		}
 	}
-	if err := s.pass(ctx, info, delay); err != nil {
+	if err := l.pass(ctx, info, delay); err != nil {
 		return "", err
 	}
 	if info.Number > 5 || w.isWell() {
@@ -213,11 +217,11 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 }
 
 // pass lets time pass for an attempt, which then goes on when it is its turn.
-func (s workers) pass(ctx context.Context, info activity.Attempt, d time.Duration) error {
+func (l *life) pass(ctx context.Context, info activity.Attempt, d time.Duration) error {
 	if err := pass(ctx, d); err != nil {
 		return err
 	}
-	return s.w.wait(ctx, placeOf(info), goesOn)
+	return l.w.wait(ctx, placeOf(info), goesOn)
 }
 
 // pass lets time pass.

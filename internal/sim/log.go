@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,6 +82,7 @@ func (l *log) count(what string) uint64 {
 
 // Append is that of [store.Log].
 func (l *log) Append(ctx context.Context, id history.ID, entries ...history.Entry) error {
+	entries = slices.Clone(entries) // what arrives late is what was sent
 	return l.append(id, entries, func() error { return l.Log.Append(context.WithoutCancel(ctx), id, entries...) })
 }
 
@@ -90,6 +92,7 @@ func (l *log) AppendTail(ctx context.Context, id history.ID, tail *store.Tail, e
 		row := *tail
 		tail = &row
 	}
+	entries = slices.Clone(entries)
 	return l.append(id, entries, func() error { return l.Log.AppendTail(context.WithoutCancel(ctx), id, tail, entries...) })
 }
 
