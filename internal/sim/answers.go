@@ -22,15 +22,45 @@ func (j *judge) hasRequest(id, request string) bool {
 	return j.told[id+" "+request+" signaled"]
 }
 
-func (j *judge) hasUpdate(id, update string) bool {
+// hasAny reports whether anything was recorded for a request.
+func (j *judge) hasAny(id, request string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.told[id+" "+request]
+}
+
+func (j *judge) hasUpdate(id, update string) bool { return j.accepted(id, update) > 0 }
+
+// accepted is how often an update was.
+func (j *judge) accepted(id, update string) int {
+	return j.count(id, func(e history.Event) bool {
+		u, ok := e.(*history.UpdateAccepted)
+		return ok && u.Update == update
+	})
+}
+
+// answered reports whether an update was.
+func (j *judge) answered(id, update string) bool {
+	return j.count(id, func(e history.Event) bool {
+		switch u := e.(type) {
+		case *history.UpdateCompleted:
+			return u.Update == update
+		case *history.UpdateFailed:
+			return u.Update == update
+		}
+		return false
+	}) > 0
+}
+
+func (j *judge) count(id string, of func(history.Event) bool) (n int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, e := range j.of(idOf(id)).entries {
-		if u, ok := e.Event.(*history.UpdateAccepted); ok && u.Update == update {
-			return true
+		if of(e.Event) {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // letters is how many letters of clients any chain of an execution was sent.

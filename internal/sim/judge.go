@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
@@ -20,7 +21,7 @@ type judge struct {
 	all   map[history.ID]*stream
 	begun map[string]bool               // that have begun, by their ids
 	asked map[string]*history.SendAsked // messages of steps, by their requests
-	told  map[string]bool               // requests that were recorded, by "workflow request kind"
+	told  map[string]bool               // requests that were recorded, by "workflow request" and "workflow request kind"
 }
 
 // stream is what is known of an execution.
@@ -55,34 +56,6 @@ func (j *judge) seq(id history.ID) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.of(id).state.Seq
-}
-
-// tried takes note of an append that is tried.
-func (j *judge) tried(id history.ID, entries []history.Entry, verdict fault) {
-	kinds := map[string]bool{}
-	for _, e := range entries {
-		kinds[e.Event.Kind()] = true
-	}
-	j.mu.Lock()
-	first := j.of(id).state.Seq == 0
-	j.mu.Unlock()
-	var what string
-	switch verdict {
-	case conflict:
-		what = "conflict"
-	case unsureStored, unsureLost, unsureLater:
-		what = "unknown outcome"
-	default:
-		return
-	}
-	switch {
-	case kinds["continued"]:
-		j.w.sometimes(what + " while a run continues")
-	case kinds["completed"] || kinds["failed"] || kinds["cancelled"]:
-		j.w.sometimes(what + " at the end of a run")
-	case first && what != "conflict":
-		j.w.sometimes(what + " of a start")
-	}
 }
 
 // stored looks at what was stored behind an entry.
@@ -133,7 +106,11 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	if e.Told > e.Seq || e.Told > 0 && e.Told < s.state.Told {
 		j.w.wrong("%s: told up to %d, after %d", at(), e.Told, s.state.Told)
 	}
+	if begins && j.w.offset > time.Minute {
+		clear(s.requests) // whoever asks again is not known by a clock that is wrong by more, see [runtime.RequestID]
+	}
 	if e.Request != "" {
+		j.told[id.Workflow+" "+e.Request] = true
 		key := e.Request + " " + e.Event.Kind()
 		if s.requests[key]++; s.requests[key] > 1 {
 			j.w.wrong("%s: request %s is recorded again", at(), e.Request)
@@ -237,35 +214,6 @@ func (j *judge) lookAtOthers(at func() string, s *stream, e history.Entry) {
 			s.letters[l.From] = l.N
 			s.most = max(s.most, sumOf(s.letters))
 		}
-	}
-}
-
-// happened takes note of what has to happen now and then.
-func (j *judge) happened(s *stream, e history.Entry) {
-	switch v := e.Event.(type) {
-	case *history.Started:
-		if v.Run != v.Chain {
-			j.w.sometimes("a run continues as new")
-		}
-		if len(v.Carried) > 0 {
-			j.w.sometimes("a signal is carried into the next run")
-		}
-		if len(v.Updates) > 0 {
-			j.w.sometimes("an update is carried into the next run")
-		}
-	case *history.ActivityFailed:
-		if strings.Contains(history.ReadFailure(v.Failure).Message, "process") {
-			j.w.sometimes("an attempt is lost")
-		}
-	case *history.Stalled:
-		j.w.sometimes("somebody stalls")
-	case *history.Resumed:
-		j.w.sometimes("somebody goes on after a stall")
-	case *history.Completed:
-		if len(v.Unread) > 0 {
-			j.w.sometimes("unread signals are left over")
-		}
-		j.lookAtResult(s, v)
 	}
 }
 

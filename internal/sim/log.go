@@ -46,6 +46,9 @@ func (w *World) verdict(p stage.Place) fault {
 		return none
 	}
 	w.report.Appends++
+	if w.script != nil {
+		return w.script.verdict(w.report.Appends)
+	}
 	if w.well {
 		return none
 	}
@@ -111,7 +114,7 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		}
 		return err
 	}
-	w.judge.tried(id, entries, verdict)
+	w.judge.wasTried(id, entries, verdict)
 	switch verdict {
 	case conflict:
 		if w.judge.seq(id) == entries[0].Seq-1 { // else it would not be one, and nobody here would look for what is new
@@ -128,8 +131,14 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.later = append(w.later, func() {
-			if commit() == nil {
+			there := w.judge.seq(id) >= entries[len(entries)-1].Seq
+			switch err := commit(); {
+			case err == nil && there:
+				w.sometimes("an append arrives late and is there already")
+			case err == nil:
 				w.sometimes("an append arrives late and is stored")
+			default:
+				w.sometimes("an append arrives late and loses")
 			}
 		})
 		return store.ErrUnknownOutcome

@@ -23,6 +23,7 @@ type Program struct {
 	Read map[string]int `json:"read,omitempty"` // of the root: the last number read of each client
 	Gap  string         `json:"gap,omitempty"`  // of the root: what was missing among the signals
 
+	Sum   int  `json:"sum,omitempty"`   // of the root: of the updates that were answered
 	Hasty bool `json:"hasty,omitempty"` // of the root: it continues as new whatever is left to be read and answered
 }
 
@@ -98,7 +99,7 @@ type interpreter struct{ next bool }
 
 // run is the workflow.
 func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
-	total := 0
+	done := false
 	letters.Handle(ctx, func() int { return sumOf(p.Read) })
 	add.Handle(ctx, func(ctx workflow.Context, n int) (sum, error) {
 		if takesTime(n) {
@@ -106,8 +107,13 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 				return sum{}, err
 			}
 		}
-		total += n
-		return sum{total}, nil
+		if waits(n) {
+			if err := workflow.Await(ctx, func() bool { return done }); err != nil {
+				return sum{}, err
+			}
+		}
+		p.Sum += n
+		return sum{p.Sum}, nil
 	}, func(n int) error {
 		if n%10 == 9 {
 			return errors.New("nines are refused")
@@ -119,6 +125,7 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 		p.Runs--
 		return p, workflow.ContinueAsNew(ctx, p)
 	}
+	done = true
 	for {
 		l, ok := post.TryReceive(ctx)
 		if !ok {
@@ -141,6 +148,9 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 
 // takesTime reports whether the answer to an update does.
 func takesTime(n int) bool { return n%3 == 0 }
+
+// waits reports whether an update is answered when the run has done what it was to do, or by the run that continues it.
+func waits(n int) bool { return n%3 == 1 }
 
 func sumOf(last map[string]int) (n int) {
 	for _, last := range last { // in any order
@@ -245,7 +255,11 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 	case "quick":
 		_, err = workflow.Do(ctx, work, job{p.N}, activity.StartToClose(time.Second), activity.Retry{MaxAttempts: 3})
 	case "beating":
-		_, err = workflow.Do(ctx, beating, job{p.N})
+		var on []activity.Option
+		if p.N%2 == 0 { // then its starts are recorded
+			on = append(on, activity.ScheduleToStart(2*time.Minute))
+		}
+		_, err = workflow.Do(ctx, beating, job{p.N}, on...)
 	case "once":
 		_, err = workflow.Do(ctx, once, job{p.N})
 	case "outside":
@@ -260,6 +274,8 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 		if l, ok, err = post.ReceiveWithin(ctx, p.For); ok {
 			root.take(l)
 		}
+	case "told":
+		err = i.told(ctx, root)
 	case "step":
 		_, err = workflow.Step(ctx, "step-"+p.Name, func(context.Context) (int, error) { return p.N, nil })
 	case "value":
@@ -276,4 +292,17 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 		panic("there is no " + p.Do)
 	}
 	return err
+}
+
+// told waits until the run was told something, both ways.
+func (i *interpreter) told(ctx workflow.Context, root *Program) error {
+	if root.Sum > 0 {
+		return nil
+	}
+	l, err := post.Receive(ctx)
+	if err != nil {
+		return err
+	}
+	root.take(l)
+	return workflow.Await(ctx, func() bool { return root.Sum > 0 })
 }

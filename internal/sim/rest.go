@@ -18,18 +18,23 @@ func (j *judge) atRest() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	idle := j.w.hands == 0 || l.rt.Stats().InHand < j.w.hands
+	idle, calm := j.w.hands == 0 || l.rt.Stats().InHand < j.w.hands, j.w.isWell() && l.errands.Load() == 0
+	var rest []history.ID
 	for _, id := range j.ids() {
-		s := j.all[id]
-		if !isOpen(&s.state) {
-			continue
-		}
 		a := l.rt.Agenda(id.Workflow)
-		if a.Working || !a.Again.IsZero() {
-			continue // it is taken up again, which finds everything
+		switch s := j.all[id]; {
+		case a.Working || !a.Again.IsZero():
+			calm = false // it is taken up again, which finds everything
+		case isOpen(&s.state):
+			rest = append(rest, id)
+			j.asleep(l, id, &s.state, a)
+			j.undone(id, &s.state, a, idle)
 		}
-		j.asleep(l, id, &s.state, a)
-		j.undone(id, &s.state, a, idle)
+	}
+	for _, id := range rest {
+		if calm {
+			j.unsaid(id, &j.all[id].state)
+		}
 	}
 	for _, one := range l.hands.inHand() {
 		a := l.rt.Agenda(one.info.Execution)
@@ -64,10 +69,14 @@ func (j *judge) undone(id history.ID, s *history.State, a runtime.Agenda, idle b
 	if idle && len(a.Ready) > 0 {
 		j.w.wrong("%s: steps %v could be made, and nobody does", id.Workflow, a.Ready)
 	}
-	if j.w.isWell() && len(s.Sends) > 0 {
+}
+
+// unsaid looks whether what executions have to say to each other is said.
+func (j *judge) unsaid(id history.ID, s *history.State) {
+	if len(s.Sends) > 0 {
 		j.w.wrong("%s: nobody delivers its messages %v", id.Workflow, slices.Sorted(maps.Keys(s.Sends)))
 	}
-	if j.w.isWell() && j.isLeft(s) {
+	if j.isLeft(s) {
 		j.w.wrong("%s was to end with its parent %s, and does not", id.Workflow, s.Run.Parent.ID)
 	}
 	for _, step := range slices.Sorted(maps.Keys(s.Children)) {
@@ -77,9 +86,6 @@ func (j *judge) undone(id history.ID, s *history.State, a runtime.Agenda, idle b
 
 // child looks whether the parent knows how its child stands.
 func (j *judge) child(id history.ID, c *history.Child) {
-	if !j.w.isWell() {
-		return // an errand may have failed
-	}
 	switch s := j.of(idOf(c.ID)); {
 	case c.Chain == "":
 		j.w.wrong("%s: nobody starts its child %s", id.Workflow, c.ID)

@@ -15,6 +15,7 @@ import (
 type try struct {
 	asked      *history.ActivityScheduled
 	over       history.Serial // of the last attempt that is over
+	failed     int            // the number of the last attempt that has failed
 	retry      time.Time      // when the next may be made
 	checkpoint history.Payload
 }
@@ -45,7 +46,7 @@ func (j *judge) lookAtTry(at func() string, s *stream, e history.Entry) {
 	}
 	switch v := e.Event.(type) {
 	case *history.AttemptFailed:
-		t.over, t.retry = max(t.over, of.Serial), v.RetryAt
+		t.over, t.failed, t.retry = max(t.over, of.Serial), of.Attempt, v.RetryAt
 		t.keep(v.Checkpoint)
 		if least := t.asked.Policy.Retry.Initial / 2; j.w.offset == 0 && v.RetryAt.Sub(e.At) < least {
 			j.w.wrong("%s: the next attempt is to be made at %s, less than %s later", at(), v.RetryAt, least)
@@ -106,6 +107,7 @@ func (j *judge) begins(info activity.Attempt, now time.Time, checkpoint int, res
 	case s.state.Run.ID != info.Run && j.begun[info.Run]: // it is over; so will this attempt be
 	case s.state.Run.ID != info.Run || t == nil:
 		j.w.wrong("attempt %d of step %d of %s is made, and nobody has asked for it", info.Number, info.Step, info.Execution)
+	case info.Number <= t.failed: // it has just failed, and not everybody knows
 	case now.Before(t.retry):
 		j.w.wrong("attempt %d of step %d of %s is made at %s, and was to be at %s", info.Number, info.Step, info.Execution, now, t.retry)
 	case !t.checkpoint.Absent():
