@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	seeds   = flag.Int("seeds", 100, "how many worlds are run")
+	seeds   = flag.Int("seeds", 60, "how many worlds are run")
 	first   = flag.Uint64("seed", 1, "the seed of the first; 0: one that nobody has tried")
 	moves   = flag.Int("moves", 0, "of the first phase of each; 0: as the seed says")
 	without = flag.String("without", "", "parts of the weather that they are spared, with commas between")
