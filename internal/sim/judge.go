@@ -107,7 +107,7 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 		j.w.wrong("%s: told up to %d, after %d", at(), e.Told, s.state.Told)
 	}
 	if begins && j.w.offset > time.Minute {
-		clear(s.requests) // whoever asks again is not known by a clock that is wrong by more, see [runtime.RequestID]
+		clear(s.requests) // whoever asks again is not known by a clock that is wrong by more
 	}
 	if e.Request != "" {
 		j.told[id.Workflow+" "+e.Request] = true

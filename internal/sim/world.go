@@ -114,7 +114,7 @@ func newWorld(t *testing.T, r *Report, s *script) *World {
 func (w *World) forecast() weather {
 	rng := w.dice
 	f := weather{
-		rates: map[fault]float64{}, moves: 400 + rng.IntN(800), memory: []int{0, 0, runtime.Forget, 20 << 10}[rng.IntN(4)],
+		rates: map[fault]float64{}, moves: 550 + rng.IntN(1000), memory: []int{0, 0, runtime.Forget, 20 << 10}[rng.IntN(4)],
 		hands: []int{0, 1, 2}[rng.IntN(3)], changes: rng.IntN(3) == 0, ranks: rng.IntN(4) == 0,
 	}
 	for _, kind := range faults {
