@@ -103,9 +103,9 @@ func (c *client) once(id, what string, ask func(*runtime.Runtime) error) error {
 // is in the log when it is answered.
 func (c *client) insist(id, request, what string, ask func(*runtime.Runtime) error) error {
 	for n := 0; ; n++ {
-		l := c.w.alive()
+		l, known := c.w.alive(), c.w.judge.hasAny(id, request)
 		err := c.once(id, what, ask)
-		if n == 0 && errors.Is(err, runtime.ErrUnavailable) && l.ctx.Err() == nil && c.w.judge.hasAny(id, request) {
+		if n == 0 && !known && errors.Is(err, runtime.ErrUnavailable) && l.ctx.Err() == nil && c.w.judge.hasAny(id, request) {
 			c.w.wrong("%s was told that its request %s of %s is not recorded, and the log has it: %v", c.name, request, id, err)
 		}
 		if errors.Is(err, runtime.ErrClosed) || errors.Is(err, runtime.ErrUnavailable) || errors.Is(err, context.Canceled) {

@@ -94,7 +94,7 @@ func planted(t *testing.T, dir, file, text string, most int) (said string, n int
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("it does not compile: %v\n%s", err, out)
 	}
-	out, err := exec.Command(program, "-test.run", "^TestWorlds$", "-test.v", "-test.timeout", "10m", "-seed", fmt.Sprint(*first), "-seeds", fmt.Sprint(most)).CombinedOutput()
+	out, err := exec.Command(program, "-test.run", "^TestWorlds$", "-test.v", "-test.timeout", "10m", "-shrink=false", "-seed", fmt.Sprint(*first), "-seeds", fmt.Sprint(most)).CombinedOutput()
 	if err == nil {
 		return "", -1
 	}

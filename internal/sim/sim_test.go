@@ -18,6 +18,7 @@ var (
 	seeds   = flag.Int("seeds", 60, "how many worlds are run")
 	first   = flag.Uint64("seed", 1, "the seed of the first; 0: one that nobody has tried")
 	moves   = flag.Int("moves", 0, "of the first phase of each; 0: as the seed says")
+	shrink  = flag.Bool("shrink", true, "look for a smaller world when one is wrong")
 	without = flag.String("without", "", "parts of the weather that they are spared, with commas between")
 )
 
@@ -43,6 +44,9 @@ func TestWorlds(t *testing.T) {
 		t.Errorf("%s\nagain with: %s", r, r.Plan)
 	}
 	for _, r := range c.Broken {
+		if !*shrink {
+			break
+		}
 		t.Logf("a smaller world that is wrong:\n%s", sim.Shrink(t, r)) // after the whole, because it may not end
 	}
 	if never := c.Never(); len(never) > 0 && c.Seeds >= 500 {

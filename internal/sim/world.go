@@ -208,11 +208,14 @@ func (w *World) direct(enough func() bool) {
 		default:
 			w.let(w.choose(waiting))
 		}
-		if w.report.Made > 50_000 {
+		if w.report.Made > mostMoves {
 			w.wrong("the world does not come to an end: %s", w.stuck())
 		}
 	}
 }
+
+// mostMoves is how many moves no world takes in which all is well in the end.
+const mostMoves = 15_000
 
 // choose chooses who goes on: anybody, or in some worlds who is liked best.
 func (w *World) choose(waiting []stage.Place) stage.Place {
