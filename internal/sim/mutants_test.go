@@ -41,9 +41,8 @@ var mutants = []mutant{
 		"if at.Before(m.state.At) {", "if at.Before(m.state.At) && m.state.Seq == 0 {"},
 	{"told-too-early", "runtime/turn.go",
 		"\tif len(asks) == 0 {\n\t\te.Told = e.Seq\n", "\tif len(asks) >= 0 {\n\t\te.Told = e.Seq\n"},
-	{"not-told-again", "runtime/memory.go",
-		"\tif err := w.answers(m, m.machine.Asks(), m.state.Input); err != nil || m.machine == nil {\n",
-		"\tif err := error(nil); err != nil || m.machine == nil {\n"},
+	{"not-told-again", "runtime/turn.go",
+		"\tif w.x.rt.working.Load() {\n\t\tif err := w.catchUp(m)", "\tif w.x.rt.working.Load() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
 
 	// Requests.
 	{"request-done-again", "runtime/turn.go",
