@@ -147,6 +147,10 @@ func (w *World) auditRow(row query.Row) {
 	if state.Run.ID != row.Run || state.Status != row.Status || !state.Run.Started.Truncate(time.Millisecond).Equal(row.Started.Truncate(time.Millisecond)) {
 		w.wrong("the index has run %s of %s as %s since %s, and the log as %s since %s", row.Run, row.ID, row.Status, row.Started, state.Status, state.Run.Started)
 	}
+	if row.Seq != state.Seq || row.Entries != state.Entries() || row.Signals != state.Run.Signals || row.Activities != len(state.Activities) || row.Timers != len(state.Timers) {
+		w.wrong("the index has run %s of %s up to entry %d, with %d entries, %d signals, %d activities and %d timers, and the log up to entry %d, with %d, %d, %d and %d",
+			row.Run, row.ID, row.Seq, row.Entries, row.Signals, row.Activities, row.Timers, state.Seq, state.Entries(), state.Run.Signals, len(state.Activities), len(state.Timers))
+	}
 	if slices.Contains([]history.Status{history.StatusCompleted, history.StatusFailed}, row.Status) && row.Closed.IsZero() {
 		w.wrong("the index has run %s of %s as ended, and not when", row.Run, row.ID)
 	}

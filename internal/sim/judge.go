@@ -35,6 +35,7 @@ type stream struct {
 	most     int            // letters that any chain was sent
 	updates  map[string]int // of the current chain, that are accepted and not answered, and what is added
 	tries    map[history.Step]*try
+	cancels  bool // the run before was asked to end, went on, and this one is not asked yet
 }
 
 func newJudge(w *World) *judge {
@@ -78,6 +79,10 @@ func (j *judge) stored(id history.ID, before uint64, entries []history.Entry) {
 			inputs++
 		}
 		j.look(id, s, e)
+	}
+	if s.cancels {
+		j.w.wrong("the run before %s of %s was asked to end and had not been told; nobody asks this one", s.state.Run.ID, id.Workflow)
+		s.cancels = false
 	}
 	if inputs > 1 {
 		j.w.sometimes("several inputs in one append")
@@ -123,7 +128,7 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	j.lookAtOutcome(at, s, e)
 	j.lookAtOthers(at, s, e)
 	j.lookAtTry(at, s, e)
-	j.lookAtUpdates(s, e)
+	j.owe(s, e)
 	s.state.Evolve(e)
 	s.entries = append(s.entries, e)
 	j.happened(s, e)

@@ -25,12 +25,15 @@ func (j *judge) lookAtBeginning(at func() string, s *stream, e *history.Started)
 			j.w.wrong("%s: update %s was accepted in the run before, and nobody answers it", at(), update)
 		}
 	}
+	s.cancels = e.Run != e.Chain && s.state.Run.CancelRequested // else its code would have ended it
 	j.begun[e.Run] = true
 }
 
-// lookAtUpdates keeps count of the updates that are to be answered.
-func (j *judge) lookAtUpdates(s *stream, e history.Entry) {
+// owe keeps count of what is to be answered.
+func (j *judge) owe(s *stream, e history.Entry) {
 	switch v := e.Event.(type) {
+	case *history.CancelRequested, *history.Terminated:
+		s.cancels = false
 	case *history.UpdateAccepted:
 		var n int
 		if err := v.Input.Decode(&n); err == nil {
