@@ -84,13 +84,13 @@ var mutants = []mutant{
 	{"attempts-not-counted", "commands/activity.go",
 		"most > 0 && a.Attempt >= most {", "most > 0 && a.Attempt > most {"},
 	{"lost-attempt-made-again", "commands/activity.go",
-		"\tcase most > 0 && a.Attempt >= most:\n\t\tfinal = FinalAttempts\n", ""},
+		"\tcase most > 0 && a.Attempt >= most:\n", "\tcase most < 0:\n"},
 	{"checkpoint-forgotten", "history/activity.go",
 		"\t\ta.Beat = e.Beat\n\t\ta.keep(e.Checkpoint)\n", "\t\ta.Beat = e.Beat\n"},
 
 	// What is to be done.
 	{"offer-lost-by-restart", "runtime/activity.go",
-		"\t\t\tr.queue.OfferNew(x.attempt(s, a, history.Payload{}), a.RetryAt, now)\n", ""},
+		"\t\t\tr.queue.OfferNew(x.attempt(s, a, history.Payload{}), a.RetryAt, now)\n", "\t\t\t_ = now\n"},
 	{"later-attempt-not-offered", "dispatch/dispatch.go",
 		"w == nil || w.Number < a.Number {", "w == nil {"},
 	{"retry-not-offered", "runtime/consequence.go",
