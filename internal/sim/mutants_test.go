@@ -91,8 +91,6 @@ var mutants = []mutant{
 	// What is to be done.
 	{"offer-lost-by-restart", "runtime/activity.go",
 		"\t\t\tr.queue.OfferNew(x.attempt(s, a, history.Payload{}), a.RetryAt, now)\n", "\t\t\t_ = now\n"},
-	{"later-attempt-not-offered", "dispatch/dispatch.go",
-		"w == nil || w.Number < a.Number {", "w == nil {"},
 	{"retry-not-offered", "runtime/consequence.go",
 		"\t\tx.offer(m, v.Step, now)\n\tcase *history.AttemptLost:\n", "\tcase *history.AttemptLost:\n"},
 	{"settled-attempt-goes-on", "runtime/consequence.go",
@@ -158,6 +156,8 @@ var mutants = []mutant{
 //     life again before it says that the limit has passed, and records that instead.
 //   - Update in commands/update.go does not ask whether the update is open: the id of an update is that of its request, which is known
 //     before anything is decided.
+//   - OfferNew in dispatch/dispatch.go keeps an earlier attempt: in one process whoever records that an attempt is over offers the next in
+//     the same breath, so what is taken up again knows no later one. With several processes it will be a mutant.
 //   - appendPiece in runtime/append.go takes an unknown outcome for a conflict: everything is decided again behind what was stored, and
 //     of two appends at one place only one is; requests are known again by their ids.
 
