@@ -135,8 +135,8 @@ var mutants = []mutant{
 		"\t\tif r.Position > position {\n", "\t\tif r.Position >= position {\n"},
 	{"index-skips-one", "lookup/run.go",
 		"g.end(g.read(ctx, log, position))", "g.end(g.read(ctx, log, position+1))"},
-	{"index-keeps-old-row", "lookup/apply.go",
-		"\t\tdelete(o, id)\n\t\t\tcontinue", "\t\tcontinue"},
+	{"index-keeps-continued-run-open", "lookup/fold.go",
+		"\t\tr.close(query.Continued, at)\n", "\t\tr.told = r.Seq\n"},
 	{"index-forgets-status", "lookup/apply.go",
 		"if r.Status != r.was {", "if r.Status != r.was && r.open() {"},
 

@@ -3,6 +3,7 @@
 package sim_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -100,7 +101,7 @@ func planted(t *testing.T, dir, file, text string, most int) (said string, n int
 	}
 	wrong, count := wrongs.FindSubmatch(out), counts.FindSubmatch(out)
 	if wrong == nil || count == nil {
-		return "it ends otherwise: " + string(out[max(0, len(out)-2000):]), -1
+		return "it ends otherwise: " + string(out[max(0, min(bytes.Index(out, []byte("panic:")), len(out)-3000)):]), -1
 	}
 	_, _ = fmt.Sscan(string(count[1]), &n) // digits
 	return short(string(wrong[1])), n
