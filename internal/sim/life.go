@@ -84,7 +84,7 @@ func (l *life) restart(err error) {
 
 // code is what a process runs.
 func (l *life) code(next bool) []workflow.Definition {
-	i := &interpreter{next}
+	i := &interpreter{next: next}
 	return []workflow.Definition{program.Bind(i.run), work.Bind(l.do), beating.Bind(l.do), once.Bind(l.do), outside}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/clewflow/clew/activity"
@@ -95,7 +96,10 @@ func root(rng *rand.Rand) Program {
 }
 
 // interpreter runs programs. Code of the next release asks for something before each gate.
-type interpreter struct{ next bool }
+type interpreter struct {
+	next   bool
+	values atomic.Int64 // that were made: each is another
+}
 
 // run is the workflow.
 func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
@@ -279,7 +283,8 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 	case "step":
 		_, err = workflow.Step(ctx, "step-"+p.Name, func(context.Context) (int, error) { return p.N, nil })
 	case "value":
-		workflow.Value(ctx, "value-"+p.Name, func() int { return p.N })
+		v := workflow.Value(ctx, "value-"+p.Name, func() int64 { return i.values.Add(1) })
+		err = workflow.Sleep(ctx, time.Duration(1+v%7)*time.Millisecond)
 	case "gate":
 		if i.next && workflow.Patched(ctx, "gate-"+p.Name) {
 			err = workflow.Sleep(ctx, time.Millisecond)
