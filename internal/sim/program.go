@@ -284,7 +284,7 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 		_, err = workflow.Step(ctx, "step-"+p.Name, func(context.Context) (int, error) { return p.N, nil })
 	case "value":
 		v := workflow.Value(ctx, "value-"+p.Name, func() int64 { return i.values.Add(1) })
-		err = workflow.Sleep(ctx, time.Duration(1+v%7)*time.Millisecond)
+		err = workflow.Sleep(ctx, time.Duration(11+v%7)*time.Millisecond) // and not that of a gate, for which it could be taken
 	case "gate":
 		if i.next && workflow.Patched(ctx, "gate-"+p.Name) {
 			err = workflow.Sleep(ctx, time.Millisecond)
