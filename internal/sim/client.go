@@ -269,7 +269,7 @@ func (w *World) mail(token string, info activity.Attempt) {
 					return
 				}
 				w.note("completed %s step %d from outside: %s", info.Execution, info.Step, kindOf(err))
-				if err == nil && n == 0 && !w.judge.completed(info) {
+				if w.offset == 0 && err == nil && n == 0 && !w.judge.completed(info) { // serials are made from clocks
 					w.wrong("attempt %d of step %d of %s was completed from outside, and the log does not have it", info.Number, info.Step, info.Execution)
 				}
 				if errors.Is(err, runtime.ErrStale) || errors.Is(err, runtime.ErrSettled) {
