@@ -140,7 +140,11 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 	if err != nil {
 		return p, err
 	}
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	if err == nil {
+		err = ctx.Err() // the end of the scope may be what has finished them
+	}
+	if err != nil {
 		return p, err
 	}
 	if p.Runs > 0 {
