@@ -1,4 +1,4 @@
-.PHONY: help test race lint fuzz sim bench
+.PHONY: help test race lint fuzz sim witness bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
@@ -15,7 +15,10 @@ lint: ## gofmt, go vet, staticcheck
 fuzz: ## short fuzz runs
 	.ci/run fuzz
 
-sim: ## a process that is killed again and again, watched from outside
+sim: ## whole worlds from fresh seeds, and some planted bugs that they have to find
+	.ci/run sim
+
+witness: ## a process that is killed again and again, watched from outside
 	.ci/run witness
 
 bench: ## clew on this disk, beside what the disk can do

@@ -178,15 +178,19 @@ func (q *Queue) Settle(k Key, cause error) {
 	}
 }
 
-// Steps are those of an execution that something is known of, in order.
-func (q *Queue) Steps(id history.ID) (steps []history.Step) {
+// Steps are those of an execution that something is known of, and those of them that are ready to be taken, in order.
+func (q *Queue) Steps(id history.ID) (steps, takeable []history.Step) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for w := q.of[id]; w != nil; w = w.sibling {
 		steps = append(steps, w.Step)
+		if w.state == ready {
+			takeable = append(takeable, w.Step)
+		}
 	}
 	slices.Sort(steps)
-	return steps
+	slices.Sort(takeable)
+	return steps, takeable
 }
 
 // SettleOthers takes all activities of an execution off but some.

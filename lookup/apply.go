@@ -10,7 +10,7 @@ import (
 )
 
 // Apply applies records to the index, all or none, in one transaction with the new position. They must follow each other
-// as in the log, and the first must not leave a gap behind [Index.Position]; those at or below it change nothing. If the
+// as in the log, and the first must not leave a gap behind [Index.Position]; those at or below it, or one before them, change nothing. If the
 // file turns out to be damaged, it is given up and the error has [ErrAnew] in its chain.
 func (x *Index) Apply(records []store.Record) error {
 	c, err := x.take(context.Background(), x.writer)
@@ -47,10 +47,7 @@ func (x *Index) place() (epoch int, moved <-chan struct{}) {
 
 // apply returns the writer's connection to be put back.
 func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
-	position := x.Position()
-	for len(records) > 0 && records[0].Position <= position {
-		records = records[1:]
-	}
+	records = news(records, x.Position())
 	if len(records) == 0 {
 		return c, nil
 	}
@@ -73,6 +70,17 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 		return c, fmt.Errorf("%w: %w", ErrAnew, again)
 	}
 	return c, ErrAnew
+}
+
+// news are the records behind a position, each of them once: a log may deliver one again, also in between.
+func news(records []store.Record, position store.Position) []store.Record {
+	all := make([]store.Record, 0, len(records))
+	for _, r := range records {
+		if r.Position > position {
+			all, position = append(all, r), r.Position
+		}
+	}
+	return all
 }
 
 // batch folds records before it writes, so that each run is written once however many of its entries there are.

@@ -68,6 +68,21 @@ func TestAnIndexGoesOnWhereItWasClosed(t *testing.T) {
 	require.FileExists(t, path)
 }
 
+func TestARecordThatComesTwiceInABatchCountsOnce(t *testing.T) {
+	w := random(t, 10)
+	records := w.steps(200)
+	var batch []store.Record
+	for i, r := range records {
+		if batch = append(batch, r); i%3 == 0 {
+			batch = append(batch, records[i/2], r)
+		}
+	}
+	twice, once := open(t, memory), open(t, memory)
+	require.NoError(t, twice.Apply(batch))
+	require.NoError(t, once.Apply(records))
+	require.Equal(t, dump(t, once), dump(t, twice))
+}
+
 func TestDuplicatesChangeNothing(t *testing.T) {
 	w := random(t, 10)
 	records := w.steps(300)

@@ -75,6 +75,8 @@ func (f *forecast) found(step history.Step, w wish) bool {
 // answer answers one thing that the code has asked, or tells it the next input that is not about a step. It reports whether
 // there was any.
 func (f *forecast) answer() bool {
+	f.m.inTurn.Store(true) // what is told may end a scope, which asks at once
+	defer f.m.inTurn.Store(false)
 	if len(f.invents) > 0 {
 		step := f.invents[0]
 		f.invents, f.guesses = f.invents[1:], true
@@ -102,12 +104,7 @@ func (f *forecast) answer() bool {
 	return false
 }
 
-func (f *forecast) run() bool {
-	f.m.inTurn.Store(true)
-	p := f.m.group.Run()
-	f.m.inTurn.Store(false)
-	return p == nil
-}
+func (f *forecast) run() bool { return f.m.group.Run() == nil }
 
 // about is an input as it is told to the code whose steps have other numbers; ok is false if the code has not asked for it.
 func (f *forecast) about(e history.Event) (about history.Event, ok bool) {

@@ -63,6 +63,23 @@ func TestAForecastTellsWhatIsRecordedOfTheSameThing(t *testing.T) {
 	}, got.Window)
 }
 
+func TestAForecastTellsOfATimeThatIsOver(t *testing.T) {
+	within := func(ctx workflow.Context, n int) (int, error) {
+		scope, cancel := workflow.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		_, _ = workflow.Do(scope, charge, n)
+		return workflow.Do(ctx, debit, n)
+	}
+	w := begin(t, within, 1)
+	w.pass(time.Minute) // which ends the scope, and that asks for the activity to be cancelled
+	got := held(w, replay.Strict, func(ctx workflow.Context, n int) (int, error) {
+		workflow.Begin(ctx, debit, 7)
+		return within(ctx, n)
+	})
+	require.NotNil(t, got)
+	assert.Equal(t, replay.Added, got.Change)
+}
+
 // TestWithoutAForecastWhatIsKnownIsSaid, as in a runtime, which asks nothing that is made up.
 func TestWithoutAForecastWhatIsKnownIsSaid(t *testing.T) {
 	w := shopped(t)

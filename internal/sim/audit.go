@@ -37,8 +37,7 @@ func (w *World) stuck() string {
 	return b.String()
 }
 
-// audit judges what is left in the log: it replays from each of its entries on, the disk has what was stored, and a view that is built
-// anew is that of the log.
+// audit judges what is left in the log: it replays from each of its entries on, the disk has what was stored, and the views are those of the log.
 func (w *World) audit() {
 	disk := w.disk.Open()
 	for _, id := range w.judge.ids() {
@@ -60,7 +59,7 @@ func (w *World) audit() {
 			w.wrong("%s does not replay: %v", id.Workflow, err)
 		}
 	}
-	w.auditIndex()
+	w.auditIndexes()
 }
 
 // replays holds a history against the code of the last process, from several of its entries on.
@@ -76,7 +75,7 @@ func replays(entries []history.Entry) error {
 		if err != nil {
 			return err
 		}
-		for n := 1; n <= len(run); n += 1 + len(run)/8 {
+		for n := 1; n <= len(run); n += 1 + len(run)/4 {
 			m, err := replay.Remember(config, run[:n])
 			if m != nil {
 				m.Stop()
@@ -90,15 +89,20 @@ func replays(entries []history.Entry) error {
 	return nil
 }
 
-// auditIndex builds an index from nothing and holds it against the histories.
-func (w *World) auditIndex() {
-	disk := w.disk.Open()
-	index, err := lookup.Open(w.t.Context(), ":memory:", lookup.Options{})
+// auditIndexes holds the index that has followed the log all the time, and one that is built from nothing, against the histories.
+func (w *World) auditIndexes() {
+	fresh, err := lookup.Open(w.t.Context(), ":memory:", lookup.Options{})
 	if err != nil {
 		w.wrong("an index cannot be built: %v", err)
 		return
 	}
-	defer index.Close()
+	defer fresh.Close()
+	w.auditIndex(w.index)
+	w.auditIndex(fresh)
+}
+
+func (w *World) auditIndex(index *lookup.Index) {
+	disk := w.disk.Open()
 	ctx, end := context.WithCancel(w.t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = index.Run(ctx, disk) }()
@@ -142,6 +146,10 @@ func (w *World) auditRow(row query.Row) {
 	}
 	if state.Run.ID != row.Run || state.Status != row.Status || !state.Run.Started.Truncate(time.Millisecond).Equal(row.Started.Truncate(time.Millisecond)) {
 		w.wrong("the index has run %s of %s as %s since %s, and the log as %s since %s", row.Run, row.ID, row.Status, row.Started, state.Status, state.Run.Started)
+	}
+	if row.Seq != state.Seq || row.Entries != state.Entries() || row.Signals != state.Run.Signals || row.Activities != len(state.Activities) || row.Timers != len(state.Timers) {
+		w.wrong("the index has run %s of %s up to entry %d, with %d entries, %d signals, %d activities and %d timers, and the log up to entry %d, with %d, %d, %d and %d",
+			row.Run, row.ID, row.Seq, row.Entries, row.Signals, row.Activities, row.Timers, state.Seq, state.Entries(), state.Run.Signals, len(state.Activities), len(state.Timers))
 	}
 	if slices.Contains([]history.Status{history.StatusCompleted, history.StatusFailed}, row.Status) && row.Closed.IsZero() {
 		w.wrong("the index has run %s of %s as ended, and not when", row.Run, row.ID)

@@ -40,6 +40,9 @@ func (c *client) isDone() bool {
 
 // live asks until the second phase begins.
 func (c *client) live() {
+	if c.w.script != nil {
+		c.follow(c.w.script)
+	}
 	for !c.w.isWell() && c.w.ctx.Err() == nil {
 		if c.dice.IntN(3) == 0 {
 			_ = pass(c.w.ctx, time.Duration(c.dice.Int64N(int64(3*time.Second))))
@@ -100,7 +103,11 @@ func (c *client) once(id, what string, ask func(*runtime.Runtime) error) error {
 // is in the log when it is answered.
 func (c *client) insist(id, request, what string, ask func(*runtime.Runtime) error) error {
 	for n := 0; ; n++ {
+		l, known := c.w.alive(), c.w.judge.hasAny(id, request)
 		err := c.once(id, what, ask)
+		if n == 0 && !known && errors.Is(err, runtime.ErrUnavailable) && l.ctx.Err() == nil && c.w.judge.hasAny(id, request) {
+			c.w.wrong("%s was told that its request %s of %s is not recorded, and the log has it: %v", c.name, request, id, err)
+		}
 		if errors.Is(err, runtime.ErrClosed) || errors.Is(err, runtime.ErrUnavailable) || errors.Is(err, context.Canceled) {
 			if c.w.ctx.Err() != nil {
 				return err
@@ -154,6 +161,7 @@ func (c *client) send(id, request string) {
 func (c *client) update(id, request string) {
 	n := c.dice.IntN(100)
 	var h runtime.UpdateHandle[sum]
+	chain := c.w.judge.chain(id)
 	err := c.insist(id, request, "update", func(rt *runtime.Runtime) (err error) {
 		h, err = runtime.BeginUpdate(c.w.ctx, rt, id, add, n, runtime.RequestID(request))
 		return err
@@ -166,6 +174,36 @@ func (c *client) update(id, request string) {
 	}
 	if !c.w.judge.hasUpdate(id, h.Update) {
 		c.w.wrong("%s was told that its update of %s is accepted, and the log does not have it", c.name, id)
+	}
+	if c.dice.IntN(2) == 0 {
+		c.answer(id, h)
+	}
+	if now := c.w.judge.chain(id); now == chain || chain == "" {
+		return
+	}
+	c.w.sometimes("an update is repeated after its run has ended")
+	again := c.insist(id, request, "repeat an update", func(rt *runtime.Runtime) (err error) {
+		_, err = runtime.BeginUpdate(c.w.ctx, rt, id, add, n, runtime.RequestID(request))
+		return err
+	})
+	if n := c.w.judge.accepted(id, request); n > 1 {
+		c.w.wrong("%s has asked for an update of %s again, which is recorded %d times: %v", c.name, id, n, again)
+	}
+}
+
+// answer waits a while for the answer to an update.
+func (c *client) answer(id string, h runtime.UpdateHandle[sum]) {
+	ctx, end := context.WithTimeout(c.w.ctx, 5*time.Second)
+	defer end()
+	err := c.once(id, "wait for an answer", func(*runtime.Runtime) error {
+		_, err := h.Result(ctx)
+		return err
+	})
+	if err == nil {
+		c.w.sometimes("an update is answered")
+		if !c.w.judge.answered(id, h.Update) {
+			c.w.wrong("%s was told the answer to update %s of %s, and the log does not have it", c.name, h.Update, id)
+		}
 	}
 }
 
@@ -231,6 +269,9 @@ func (w *World) mail(token string, info activity.Attempt) {
 					return
 				}
 				w.note("completed %s step %d from outside: %s", info.Execution, info.Step, kindOf(err))
+				if w.offset == 0 && err == nil && n == 0 && !w.judge.completed(info) { // serials are made from clocks
+					w.wrong("attempt %d of step %d of %s was completed from outside, and the log does not have it", info.Number, info.Step, info.Execution)
+				}
 				if errors.Is(err, runtime.ErrStale) || errors.Is(err, runtime.ErrSettled) {
 					w.sometimes("a completion from outside is refused")
 				}
@@ -249,7 +290,7 @@ func isOpen(s *history.State) bool { return s.Status != 0 && s.Open() }
 
 // kindOf is what an error is, without the words, which may differ.
 func kindOf(err error) string {
-	for _, known := range []error{runtime.ErrClosed, runtime.ErrUnavailable, context.Canceled} {
+	for _, known := range []error{runtime.ErrClosed, runtime.ErrUnavailable, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return "no answer"
 		}

@@ -13,29 +13,6 @@ import (
 	"github.com/clewflow/clew/store"
 )
 
-// Sometimes is what must happen now and then in a campaign; a campaign in which one never did has not tried it.
-var Sometimes = []string{
-	"a completion from outside is refused",
-	"a request is answered after it was repeated",
-	"a run continues as new",
-	"a signal is carried into the next run",
-	"an append arrives late and is stored",
-	"an attempt goes on at a checkpoint",
-	"an attempt is lost",
-	"an outcome comes late",
-	"an update is carried into the next run",
-	"conflict at the end of a run",
-	"conflict while a run continues",
-	"death while recovering",
-	"several inputs in one append",
-	"somebody stalls",
-	"somebody goes on after a stall",
-	"unknown outcome at the end of a run",
-	"unknown outcome of a start",
-	"unknown outcome while a run continues",
-	"unread signals are left over",
-}
-
 // judge knows what is in the log, entry by entry, and says what may not be.
 type judge struct {
 	w *World
@@ -44,7 +21,7 @@ type judge struct {
 	all   map[history.ID]*stream
 	begun map[string]bool               // that have begun, by their ids
 	asked map[string]*history.SendAsked // messages of steps, by their requests
-	told  map[string]bool               // requests that were recorded, by "workflow request kind"
+	told  map[string]bool               // requests that were recorded, by "workflow request" and "workflow request kind"
 }
 
 // stream is what is known of an execution.
@@ -56,6 +33,9 @@ type stream struct {
 	requests map[string]int
 	letters  map[string]int // of the current chain
 	most     int            // letters that any chain was sent
+	updates  map[string]int // of the current chain, that are accepted and not answered, and what is added
+	tries    map[history.Step]*try
+	cancels  bool // the run before was asked to end, went on, and this one is not asked yet
 }
 
 func newJudge(w *World) *judge {
@@ -65,7 +45,9 @@ func newJudge(w *World) *judge {
 func (j *judge) of(id history.ID) *stream {
 	s := j.all[id]
 	if s == nil {
-		s = &stream{outcomes: map[string]string{}, requests: map[string]int{}, letters: map[string]int{}}
+		s = &stream{
+			outcomes: map[string]string{}, requests: map[string]int{}, letters: map[string]int{}, updates: map[string]int{}, tries: map[history.Step]*try{},
+		}
 		j.all[id] = s
 	}
 	return s
@@ -75,34 +57,6 @@ func (j *judge) seq(id history.ID) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.of(id).state.Seq
-}
-
-// tried takes note of an append that is tried.
-func (j *judge) tried(id history.ID, entries []history.Entry, verdict fault) {
-	kinds := map[string]bool{}
-	for _, e := range entries {
-		kinds[e.Event.Kind()] = true
-	}
-	j.mu.Lock()
-	first := j.of(id).state.Seq == 0
-	j.mu.Unlock()
-	var what string
-	switch verdict {
-	case conflict:
-		what = "conflict"
-	case unsureStored, unsureLost, unsureLater:
-		what = "unknown outcome"
-	default:
-		return
-	}
-	switch {
-	case kinds["continued"]:
-		j.w.sometimes(what + " while a run continues")
-	case kinds["completed"] || kinds["failed"] || kinds["cancelled"]:
-		j.w.sometimes(what + " at the end of a run")
-	case first && what != "conflict":
-		j.w.sometimes(what + " of a start")
-	}
 }
 
 // stored looks at what was stored behind an entry.
@@ -126,9 +80,14 @@ func (j *judge) stored(id history.ID, before uint64, entries []history.Entry) {
 		}
 		j.look(id, s, e)
 	}
+	if s.cancels {
+		j.w.wrong("the run before %s of %s was asked to end and had not been told; nobody asks this one", s.state.Run.ID, id.Workflow)
+		s.cancels = false
+	}
 	if inputs > 1 {
 		j.w.sometimes("several inputs in one append")
 	}
+	j.lookAtTail(id, s)
 	j.w.note("stored %s to %d: %x", id.Workflow, s.state.Seq, s.state.Hash[:6])
 }
 
@@ -152,7 +111,11 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	if e.Told > e.Seq || e.Told > 0 && e.Told < s.state.Told {
 		j.w.wrong("%s: told up to %d, after %d", at(), e.Told, s.state.Told)
 	}
+	if begins && j.w.offset > time.Minute {
+		clear(s.requests) // whoever asks again is not known by a clock that is wrong by more
+	}
 	if e.Request != "" {
+		j.told[id.Workflow+" "+e.Request] = true
 		key := e.Request + " " + e.Event.Kind()
 		if s.requests[key]++; s.requests[key] > 1 {
 			j.w.wrong("%s: request %s is recorded again", at(), e.Request)
@@ -160,14 +123,12 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 		j.told[id.Workflow+" "+key] = true
 	}
 	if begins {
-		clear(s.outcomes)
-		if started.Run == started.Chain {
-			clear(s.letters)
-		}
-		j.begun[started.Run] = true
+		j.lookAtBeginning(at, s, started)
 	}
 	j.lookAtOutcome(at, s, e)
 	j.lookAtOthers(at, s, e)
+	j.lookAtTry(at, s, e)
+	j.owe(s, e)
 	s.state.Evolve(e)
 	s.entries = append(s.entries, e)
 	j.happened(s, e)
@@ -209,7 +170,11 @@ func outcomeOf(e history.Event) (what string, step history.Step, asked string) {
 		return of("activity", v.Step)
 	case *history.ActivityTimedOut:
 		return of("activity", v.Step)
+	case *history.ActivityCancelled:
+		return of("activity", v.Step)
 	case *history.TimerFired:
+		return of("timer", v.Step)
+	case *history.TimerCancelled:
 		return of("timer", v.Step)
 	case *history.ChildClosed:
 		return of("child", v.Step)
@@ -257,38 +222,6 @@ func (j *judge) lookAtOthers(at func() string, s *stream, e history.Entry) {
 	}
 }
 
-// happened takes note of what has to happen now and then.
-func (j *judge) happened(s *stream, e history.Entry) {
-	switch v := e.Event.(type) {
-	case *history.Started:
-		if v.Run != v.Chain {
-			j.w.sometimes("a run continues as new")
-		}
-		if len(v.Carried) > 0 {
-			j.w.sometimes("a signal is carried into the next run")
-		}
-		if len(v.Updates) > 0 {
-			j.w.sometimes("an update is carried into the next run")
-		}
-	case *history.ActivityFailed:
-		if strings.Contains(history.ReadFailure(v.Failure).Message, "process") {
-			j.w.sometimes("an attempt is lost")
-		}
-	case *history.Stalled:
-		j.w.sometimes("somebody stalls")
-	case *history.Resumed:
-		j.w.sometimes("somebody goes on after a stall")
-	case *history.Completed:
-		if len(v.Unread) > 0 {
-			j.w.sometimes("unread signals are left over")
-		}
-		var p Program
-		if err := v.Result.Decode(&p); err != nil || p.Gap != "" {
-			j.w.wrong("the workflow of run %s says that letters are missing: %s%v", s.state.Run.ID, p.Gap, err)
-		}
-	}
-}
-
 // intrude appends a letter that nobody here has sent: somebody else's, who is first.
 func (j *judge) intrude(id history.ID) {
 	j.mu.Lock()
@@ -314,119 +247,7 @@ func (j *judge) intrude(id history.ID) {
 	j.stored(id, before, []history.Entry{e})
 }
 
-// atRest looks, when nothing is about to happen but by the passing of time, for executions that nobody will think of.
-func (j *judge) atRest() {
-	l := j.w.alive()
-	if l == nil || !j.w.isUp(l) {
-		return
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, id := range j.ids() {
-		s := j.all[id]
-		if !isOpen(&s.state) {
-			continue
-		}
-		a := l.rt.Agenda(id.Workflow)
-		if a.Working {
-			continue
-		}
-		wake, now := s.state.Wake(), time.Now().Add(l.offset)
-		asleep := !wake.IsZero() && (a.Wake.IsZero() || a.Wake.After(wake)) && (a.Look.IsZero() || a.Look.After(wake))
-		soon := !a.Wake.IsZero() && a.Wake.Before(now.Add(6*time.Minute)) // it is taken up again, which finds everything
-		switch {
-		case asleep && !soon:
-			j.w.wrong("%s is to be woken at %s, and the runtime will at %s and look at %s", id.Workflow, wake, a.Wake, a.Look)
-		case s.state.Due() && !soon:
-			tail, _, _ := j.w.disk.Open().Tail(context.Background(), id)
-			j.w.wrong("%s is due from entry %d on, and nobody works on it: %+v, stall %+v, tail %+v", id.Workflow, s.state.Told+1, a, s.state.Stall, tail)
-		}
-		for _, step := range slices.Sorted(maps.Keys(s.state.Activities)) {
-			open := s.state.Activities[step]
-			if _, known := slices.BinarySearch(a.Steps, step); !known && !soon && !open.Pending && s.state.Stall == nil {
-				j.w.wrong("%s: nobody will make activity %s (step %d)", id.Workflow, open.Name, step)
-			}
-		}
-	}
-}
-
-func (w *World) isUp(l *life) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return l.up && l.ctx.Err() == nil
-}
-
 // ids are those of all executions, in order. The caller holds j.mu.
 func (j *judge) ids() []history.ID {
 	return slices.SortedFunc(maps.Keys(j.all), func(a, b history.ID) int { return strings.Compare(a.Workflow, b.Workflow) })
-}
-
-// What clients hold their answers against.
-
-func (j *judge) hasRun(_, run string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.begun[run]
-}
-
-func (j *judge) hasRequest(id, request string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.told[id+" "+request+" signaled"]
-}
-
-func (j *judge) hasUpdate(id, update string) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, e := range j.of(idOf(id)).entries {
-		if u, ok := e.Event.(*history.UpdateAccepted); ok && u.Update == update {
-			return true
-		}
-	}
-	return false
-}
-
-// letters is how many letters of clients any chain of an execution was sent.
-func (j *judge) letters(id string) (n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.of(idOf(id)).most
-}
-
-// chain is that of the open run; empty: none is open.
-func (j *judge) chain(id string) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if s := j.of(idOf(id)); isOpen(&s.state) {
-		return s.state.Run.Chain
-	}
-	return ""
-}
-
-// runs are the ids of all runs.
-func (j *judge) runs() []string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Sorted(maps.Keys(j.begun))
-}
-
-// open is how many executions are.
-func (j *judge) open() (n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, s := range j.all {
-		if isOpen(&s.state) {
-			n++
-		}
-	}
-	return n
-}
-
-func (j *judge) total() (n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, s := range j.all {
-		n += len(s.entries)
-	}
-	return n
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/clewflow/clew/activity"
@@ -24,6 +25,9 @@ type life struct {
 	up  bool          // it has taken up what was open
 
 	offset time.Duration // of its clock
+	hands  hands
+
+	errands atomic.Int64 // that are run
 }
 
 // open begins a life.
@@ -43,7 +47,7 @@ func (w *World) open() {
 		Store: "memory:", Log: newLog(l), Index: w.index, Namespace: namespace, Memory: w.memory, Attempts: w.hands, Drain: 1, Replay: replay.Strict, Build: "sim",
 		Key: []byte("the key of tokens in this world"), Dice: w.ids, Errands: l.errand, Offset: offset, Pace: l.pace,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, w.code(next)...)
+	}, l.code(next)...)
 	if err != nil {
 		w.wrong("a process cannot begin: %v", err)
 		return
@@ -79,9 +83,9 @@ func (l *life) restart(err error) {
 }
 
 // code is what a process runs.
-func (w *World) code(next bool) []workflow.Definition {
-	i := &interpreter{next}
-	return []workflow.Definition{program.Bind(i.run), work.Bind(w.workers.do), beating.Bind(w.workers.do), once.Bind(w.workers.do), outside}
+func (l *life) code(next bool) []workflow.Definition {
+	i := &interpreter{next: next}
+	return []workflow.Definition{program.Bind(i.run), work.Bind(l.do), beating.Bind(l.do), once.Bind(l.do), outside}
 }
 
 // errand takes note of what one execution wants of another.
@@ -89,6 +93,8 @@ func (l *life) errand(e runtime.Errand) {
 	l.w.people.Go(func() {
 		place := stage.Place{Rank: errands, Execution: e.Of.Workflow, Step: uint64(e.Step), What: e.What}
 		if _, err := l.w.stage.Wait(l.ctx, place); err == nil {
+			l.errands.Add(1)
+			defer l.errands.Add(-1)
 			e.Do()
 		}
 	})
@@ -127,28 +133,34 @@ func (w *World) crash() {
 	if recovering {
 		w.sometimes("death while recovering")
 	}
+	if len(w.later) > 0 {
+		w.sometimes("death while an append is on its way")
+	}
+	w.judge.dies()
 	w.note("the process dies")
 	at := time.Now()
 	w.die()
 	w.dying.Wait() // so that two do not write the same index
 	time.Sleep(time.Until(at.Add(time.Millisecond)))
-	if w.dice.IntN(2) == 0 {
+	if w.script == nil && w.dice.IntN(2) == 0 {
 		time.Sleep(time.Duration(w.dice.Int64N(int64(20 * time.Second))))
 	}
 	w.open()
 }
 
-// workers make attempts of activities, as the seed says.
-type workers struct{ w *World }
-
-func (s workers) do(ctx context.Context, in job) (string, error) {
-	w, info := s.w, activity.Info(ctx)
+// do makes an attempt of an activity, as the seed says.
+func (l *life) do(ctx context.Context, in job) (string, error) {
+	info := activity.Info(ctx)
+	one := l.hands.take(ctx, info)
+	defer l.hands.leave(one)
+	from, resumes := activity.Checkpoint[int](ctx)
+	l.w.judge.begins(info, time.Now().Add(l.offset), from, resumes)
 	place := placeOf(info)
-	if w.wait(ctx, place, begins) != nil {
+	if l.w.wait(ctx, place, begins) != nil {
 		return "", context.Cause(ctx)
 	}
-	out, err := s.attempt(ctx, info)
-	_ = w.wait(ctx, place, ends) // who is cut off does not wait
+	out, err := l.attempt(ctx, in, one)
+	_ = l.w.wait(ctx, place, ends) // who is cut off does not wait
 	return out, err
 }
 
@@ -163,9 +175,12 @@ func (w *World) wait(ctx context.Context, p stage.Place, rank int) error {
 }
 
 // attempt is one attempt. Those of the second phase, and the sixth of an activity, succeed.
-func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, error) {
-	w := s.w
+func (l *life) attempt(ctx context.Context, in job, one *hand) (string, error) {
+	w, info := l.w, one.info
 	draw := func(n uint64) uint64 {
+		if w.script != nil {
+			return 1 // it succeeds at once, whoever makes it and when
+		}
 		return w.hash(n, info.Execution, info.Run, info.Step, uint64(info.Number))
 	}
 	delay := []time.Duration{0, time.Duration(draw(1) % uint64(3*time.Second)), time.Second, 2 * time.Second}[draw(2)%4]
@@ -174,16 +189,20 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 			w.sometimes("an attempt goes on at a checkpoint")
 		}
 		for i := range int(draw(3) % 4) {
-			if err := s.pass(ctx, info, time.Second); err != nil {
+			if err := l.pass(ctx, info, time.Second); err != nil {
 				return "", err
 			}
 			if err := activity.Heartbeat(ctx, i+1); err != nil {
 				return "", err
 			}
+			l.hands.beats(one)
 		}
 	}
-	if err := s.pass(ctx, info, delay); err != nil {
+	if err := l.pass(ctx, info, delay); err != nil {
 		return "", err
+	}
+	if w.script != nil && info.Number == 1 && in.N%2 == 1 {
+		return "", errFlaky
 	}
 	if info.Number > 5 || w.isWell() {
 		return "done", nil
@@ -213,11 +232,11 @@ func (s workers) attempt(ctx context.Context, info activity.Attempt) (string, er
 }
 
 // pass lets time pass for an attempt, which then goes on when it is its turn.
-func (s workers) pass(ctx context.Context, info activity.Attempt, d time.Duration) error {
+func (l *life) pass(ctx context.Context, info activity.Attempt, d time.Duration) error {
 	if err := pass(ctx, d); err != nil {
 		return err
 	}
-	return s.w.wait(ctx, placeOf(info), goesOn)
+	return l.w.wait(ctx, placeOf(info), goesOn)
 }
 
 // pass lets time pass.

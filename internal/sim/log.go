@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,9 @@ func (w *World) verdict(p stage.Place) fault {
 		return none
 	}
 	w.report.Appends++
+	if w.script != nil {
+		return w.script.verdict(w.report.Appends)
+	}
 	if w.well {
 		return none
 	}
@@ -81,6 +85,7 @@ func (l *log) count(what string) uint64 {
 
 // Append is that of [store.Log].
 func (l *log) Append(ctx context.Context, id history.ID, entries ...history.Entry) error {
+	entries = slices.Clone(entries) // what arrives late is what was sent
 	return l.append(id, entries, func() error { return l.Log.Append(context.WithoutCancel(ctx), id, entries...) })
 }
 
@@ -90,6 +95,7 @@ func (l *log) AppendTail(ctx context.Context, id history.ID, tail *store.Tail, e
 		row := *tail
 		tail = &row
 	}
+	entries = slices.Clone(entries)
 	return l.append(id, entries, func() error { return l.Log.AppendTail(context.WithoutCancel(ctx), id, tail, entries...) })
 }
 
@@ -108,7 +114,7 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		}
 		return err
 	}
-	w.judge.tried(id, entries, verdict)
+	w.judge.wasTried(id, entries, verdict)
 	switch verdict {
 	case conflict:
 		if w.judge.seq(id) == entries[0].Seq-1 { // else it would not be one, and nobody here would look for what is new
@@ -125,8 +131,14 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.later = append(w.later, func() {
-			if commit() == nil {
+			there := w.judge.seq(id) >= entries[len(entries)-1].Seq
+			switch err := commit(); {
+			case err == nil && there:
+				w.sometimes("an append arrives late and is there already")
+			case err == nil:
 				w.sometimes("an append arrives late and is stored")
+			default:
+				w.sometimes("an append arrives late and loses")
 			}
 		})
 		return store.ErrUnknownOutcome

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/clewflow/clew/activity"
@@ -22,6 +23,9 @@ type Program struct {
 	Runs int            `json:"runs,omitempty"` // of the root: how often it continues as new
 	Read map[string]int `json:"read,omitempty"` // of the root: the last number read of each client
 	Gap  string         `json:"gap,omitempty"`  // of the root: what was missing among the signals
+
+	Sum   int  `json:"sum,omitempty"`   // of the root: of the updates that were answered
+	Hasty bool `json:"hasty,omitempty"` // of the root: it continues as new whatever is left to be read and answered
 }
 
 // letter is a signal: the n-th of a client to an execution.
@@ -44,7 +48,7 @@ var (
 	letters = workflow.NewQuery[int]("letters")
 	round   = workflow.NewAttribute[int]("round")
 
-	program = workflow.Declare[Program, Program]("program", workflow.ExecutionTimeout(12*time.Hour))
+	program = workflow.Declare[Program, Program]("program", workflow.ExecutionTimeout(30*24*time.Hour))
 )
 
 // job is the input of an activity.
@@ -52,7 +56,7 @@ type job struct{ N int }
 
 // leaves and branches are what programs are made of.
 var (
-	leaves   = []string{"work", "work", "work", "beating", "once", "outside", "sleep", "sleep", "read", "step", "value", "gate", "attribute", "send", "quick"}
+	leaves   = []string{"work", "work", "work", "beating", "once", "outside", "sleep", "sleep", "read", "step", "value", "gate", "attribute", "send", "quick", "long"}
 	branches = []string{"seq", "seq", "par", "par", "race", "loop", "child", "abandoned", "scope", "saga", "map"}
 )
 
@@ -86,26 +90,34 @@ func root(rng *rand.Rand) Program {
 		p.Of = append(p.Of, invent(rng, 1+rng.IntN(3)))
 	}
 	if rng.IntN(3) == 0 {
-		p.Runs = 1 + rng.IntN(4)
+		p.Runs, p.Hasty = 1+rng.IntN(4), rng.IntN(2) == 0
 	}
 	return p
 }
 
 // interpreter runs programs. Code of the next release asks for something before each gate.
-type interpreter struct{ next bool }
+type interpreter struct {
+	next   bool
+	values atomic.Int64 // that were made: each is another
+}
 
 // run is the workflow.
 func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
-	total := 0
+	done := false
 	letters.Handle(ctx, func() int { return sumOf(p.Read) })
 	add.Handle(ctx, func(ctx workflow.Context, n int) (sum, error) {
-		if n%3 == 0 {
+		if takesTime(n) {
 			if err := workflow.Sleep(ctx, time.Duration(n)*time.Millisecond); err != nil {
 				return sum{}, err
 			}
 		}
-		total += n
-		return sum{total}, nil
+		if waits(n) {
+			if err := workflow.Await(ctx, func() bool { return done }); err != nil {
+				return sum{}, err
+			}
+		}
+		p.Sum += n
+		return sum{p.Sum}, nil
 	}, func(n int) error {
 		if n%10 == 9 {
 			return errors.New("nines are refused")
@@ -113,6 +125,11 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 		return nil
 	})
 	err := i.all(ctx, &p, p.Of)
+	if err == nil && p.Runs > 0 && p.Hasty {
+		p.Runs--
+		return p, workflow.ContinueAsNew(ctx, p)
+	}
+	done = true
 	for {
 		l, ok := post.TryReceive(ctx)
 		if !ok {
@@ -123,7 +140,11 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 	if err != nil {
 		return p, err
 	}
-	if err := workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) }); err != nil {
+	err = workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	if err == nil {
+		err = ctx.Err() // the end of the scope may be what has finished them
+	}
+	if err != nil {
 		return p, err
 	}
 	if p.Runs > 0 {
@@ -132,6 +153,12 @@ func (i *interpreter) run(ctx workflow.Context, p Program) (Program, error) {
 	}
 	return p, nil
 }
+
+// takesTime reports whether the answer to an update does.
+func takesTime(n int) bool { return n%3 == 0 }
+
+// waits reports whether an update is answered when the run has done what it was to do, or by the run that continues it.
+func waits(n int) bool { return n%3 == 1 }
 
 func sumOf(last map[string]int) (n int) {
 	for _, last := range last { // in any order
@@ -236,23 +263,32 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 	case "quick":
 		_, err = workflow.Do(ctx, work, job{p.N}, activity.StartToClose(time.Second), activity.Retry{MaxAttempts: 3})
 	case "beating":
-		_, err = workflow.Do(ctx, beating, job{p.N})
+		var on []activity.Option
+		if p.N%2 == 0 { // then its starts are recorded
+			on = append(on, activity.ScheduleToStart(2*time.Minute))
+		}
+		_, err = workflow.Do(ctx, beating, job{p.N}, on...)
 	case "once":
 		_, err = workflow.Do(ctx, once, job{p.N})
 	case "outside":
 		_, err = workflow.AwaitExternal(ctx, outside, func(context.Context, string) error { return nil })
 	case "sleep":
 		err = workflow.Sleep(ctx, p.For)
+	case "long":
+		err = workflow.Sleep(ctx, time.Hour+time.Duration(p.N)*time.Second)
 	case "read":
 		var l letter
 		var ok bool
 		if l, ok, err = post.ReceiveWithin(ctx, p.For); ok {
 			root.take(l)
 		}
+	case "told":
+		err = i.told(ctx, root)
 	case "step":
 		_, err = workflow.Step(ctx, "step-"+p.Name, func(context.Context) (int, error) { return p.N, nil })
 	case "value":
-		workflow.Value(ctx, "value-"+p.Name, func() int { return p.N })
+		v := workflow.Value(ctx, "value-"+p.Name, func() int64 { return i.values.Add(1) })
+		err = workflow.Sleep(ctx, time.Duration(11+v%7)*time.Millisecond) // and not that of a gate, for which it could be taken
 	case "gate":
 		if i.next && workflow.Patched(ctx, "gate-"+p.Name) {
 			err = workflow.Sleep(ctx, time.Millisecond)
@@ -265,4 +301,17 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 		panic("there is no " + p.Do)
 	}
 	return err
+}
+
+// told waits until the run was told something, both ways.
+func (i *interpreter) told(ctx workflow.Context, root *Program) error {
+	if root.Sum > 0 {
+		return nil
+	}
+	l, err := post.Receive(ctx)
+	if err != nil {
+		return err
+	}
+	root.take(l)
+	return workflow.Await(ctx, func() bool { return root.Sum > 0 })
 }

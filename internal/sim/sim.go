@@ -16,8 +16,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,29 +24,28 @@ import (
 
 // Report is what happened in a world.
 type Report struct {
-	Seed    uint64
+	Plan
+	Weather []string       // parts that were in it
 	Trace   string         // a hash of all that happened; the same seed has the same
 	Appends int            // that were tried
 	Entries int            // in the log in the end
-	Moves   int            // of the director
+	Made    int            // moves of the director
 	Virtual time.Duration  // how long it took in the world
 	Faults  map[string]int // by kind
 	Seen    map[string]int // what must happen now and then, see sometimes
 	Wrong   []string       // what may not happen and did; empty: nothing
 	Diary   []string       // everything that happened
+	done    string         // what was done, see judge.done
 }
 
-func newReport(seed uint64) *Report {
-	r := &Report{Seed: seed, Faults: map[string]int{}, Seen: map[string]int{}}
-	return r
-}
+// Run runs a world to its end.
+func Run(t *testing.T, p Plan) *Report { return run(t, p, nil) }
 
-// Run runs the world of a seed to its end.
-func Run(t *testing.T, seed uint64) (r *Report) {
-	r = newReport(seed)
+func run(t *testing.T, p Plan, s *script) *Report {
+	r := &Report{Plan: p, Faults: map[string]int{}, Seen: map[string]int{}}
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		w := newWorld(t, r)
+		w := newWorld(t, r, s)
 		w.live()
 		r.Virtual = time.Since(began)
 		r.Trace = hex.EncodeToString(w.trace.Sum(nil))[:16]
@@ -104,71 +101,13 @@ func newTrace() hash.Hash { return sha256.New() }
 // String is a report for people.
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d moves, %d appends, %d entries, %s, trace %s\n", r.Seed, r.Moves, r.Appends, r.Entries, r.Virtual, r.Trace)
+	fmt.Fprintf(&b, "seed %d: %d moves, %d appends, %d entries, %s, trace %s\n", r.Seed, r.Made, r.Appends, r.Entries, r.Virtual, r.Trace)
+	fmt.Fprintf(&b, "weather: %s\n", strings.Join(r.Weather, ", "))
 	for _, wrong := range r.Wrong {
 		fmt.Fprintf(&b, "  WRONG: %s\n", wrong)
 	}
 	if len(r.Wrong) > 0 {
 		fmt.Fprintf(&b, "the last moves:\n  %s\n", strings.Join(r.Diary[max(0, len(r.Diary)-lastMoves):], "\n  "))
-	}
-	return b.String()
-}
-
-// Campaign is the sum of many reports.
-type Campaign struct {
-	Seeds, Appends, Entries int
-	Virtual                 time.Duration
-	Faults, Seen            map[string]int
-	Broken                  []*Report
-}
-
-// Add adds a report.
-func (c *Campaign) Add(r *Report) {
-	if c.Faults == nil {
-		c.Faults, c.Seen = map[string]int{}, map[string]int{}
-	}
-	c.Seeds++
-	c.Appends += r.Appends
-	c.Entries += r.Entries
-	c.Virtual += r.Virtual
-	for what, n := range r.Faults {
-		c.Faults[what] += n
-	}
-	for what, n := range r.Seen {
-		c.Seen[what] += n
-	}
-	if len(r.Wrong) > 0 {
-		c.Broken = append(c.Broken, r)
-	}
-}
-
-// Never is what must happen now and then and never did.
-func (c *Campaign) Never() (never []string) {
-	for _, what := range Sometimes {
-		if c.Seen[what] == 0 {
-			never = append(never, what)
-		}
-	}
-	for _, f := range faults {
-		if c.Faults[string(f)] == 0 {
-			never = append(never, "fault: "+string(f))
-		}
-	}
-	return never
-}
-
-// String is the campaign for people.
-func (c *Campaign) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d seeds, %d appends, %d entries, %.1f simulated years, %d broken\n", c.Seeds, c.Appends, c.Entries, c.Virtual.Hours()/24/365, len(c.Broken))
-	for _, table := range []struct {
-		name string
-		of   map[string]int
-	}{{"faults", c.Faults}, {"sometimes", c.Seen}} {
-		fmt.Fprintf(&b, "%s:\n", table.name)
-		for _, what := range slices.Sorted(maps.Keys(table.of)) {
-			fmt.Fprintf(&b, "%8d  %s\n", table.of[what], what)
-		}
 	}
 	return b.String()
 }

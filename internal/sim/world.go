@@ -35,8 +35,8 @@ type World struct {
 	index  *lookup.Index // survives the processes, as a file does
 	weather
 	judge   *judge
-	workers workers
 	clients []*client
+	script  *script // nil: the seed says what goes wrong
 
 	ctx    context.Context // of the world
 	end    context.CancelFunc
@@ -75,10 +75,10 @@ const (
 	goesOn
 )
 
-func newWorld(t *testing.T, r *Report) *World {
+func newWorld(t *testing.T, r *Report, s *script) *World {
 	w := &World{
 		t: t, report: r, seed: r.Seed, dice: rand.New(rand.NewPCG(r.Seed, 0)), began: time.Now(), stage: stage.New[fault](), disk: memory.NewDisk(),
-		trace: newTrace(),
+		trace: newTrace(), script: s, well: s != nil,
 	}
 	var seed [32]byte
 	for i := range seed {
@@ -86,11 +86,23 @@ func newWorld(t *testing.T, r *Report) *World {
 	}
 	w.ids = rand.NewChaCha8(seed)
 	w.ctx, w.end = context.WithCancel(t.Context())
-	w.judge, w.workers = newJudge(w), workers{w: w}
-	w.weather = w.forecast()
+	w.judge = newJudge(w)
+	if w.weather = w.forecast(); s != nil {
+		w.weather = weather{}
+	}
+	w.spare(r.Plan)
+	for _, part := range parts() {
+		if w.has(part) {
+			r.Weather = append(r.Weather, part)
+		}
+	}
 	var err error
 	if w.index, err = lookup.Open(w.ctx, ":memory:", lookup.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}); err != nil {
 		t.Fatal(err)
+	}
+	if s != nil {
+		w.clients = []*client{newClient(w, 0)}
+		return w
 	}
 	for i := range 2 + w.dice.IntN(2) {
 		w.clients = append(w.clients, newClient(w, i))
@@ -102,7 +114,7 @@ func newWorld(t *testing.T, r *Report) *World {
 func (w *World) forecast() weather {
 	rng := w.dice
 	f := weather{
-		rates: map[fault]float64{}, moves: 150 + rng.IntN(350), memory: []int{0, 0, runtime.Forget, 20 << 10}[rng.IntN(4)],
+		rates: map[fault]float64{}, moves: 550 + rng.IntN(1000), memory: []int{0, 0, runtime.Forget, 20 << 10}[rng.IntN(4)],
 		hands: []int{0, 1, 2}[rng.IntN(3)], changes: rng.IntN(3) == 0, ranks: rng.IntN(4) == 0,
 	}
 	for _, kind := range faults {
@@ -128,9 +140,11 @@ func (w *World) live() {
 	for _, c := range w.clients {
 		w.people.Go(c.live)
 	}
-	w.direct(func() bool { return w.report.Moves >= w.moves })
-	if !w.isWrong() {
-		w.recover()
+	if w.script == nil {
+		w.direct(func() bool { return w.report.Made >= w.moves })
+		if !w.isWrong() {
+			w.recover()
+		}
 	}
 	limit := time.Now().Add(w.bound())
 	w.direct(func() bool { return w.over() || time.Now().After(limit) })
@@ -144,14 +158,14 @@ func (w *World) live() {
 	if !w.isWrong() {
 		w.audit()
 	}
-	w.report.Entries = w.judge.total()
+	w.report.Entries, w.report.done = w.judge.total(), w.judge.done()
 	if err := w.index.Close(); err != nil {
 		w.wrong("the index cannot be closed: %v", err)
 	}
 }
 
 // bound is how long all may take to end when all is well: what was begun when the clock was wrong ends when the clock has come to it.
-func (w *World) bound() time.Duration { return 2*w.offset + 48*time.Hour }
+func (w *World) bound() time.Duration { return 2*w.offset + 60*24*time.Hour }
 
 // recover makes all well: what was on its way arrives, and a process that is all right begins.
 func (w *World) recover() {
@@ -181,7 +195,7 @@ func (w *World) direct(enough func() bool) {
 		if enough() {
 			return
 		}
-		w.report.Moves++
+		w.report.Made++
 		switch waiting := w.stage.Waiting(); {
 		case !w.well && w.dice.Float64() < w.deaths:
 			w.crash()
@@ -194,18 +208,24 @@ func (w *World) direct(enough func() bool) {
 		default:
 			w.let(w.choose(waiting))
 		}
-		if w.report.Moves > 50_000 {
+		if w.report.Made > mostMoves {
 			w.wrong("the world does not come to an end: %s", w.stuck())
 		}
 	}
 }
 
+// mostMoves is how many moves no world takes in which all is well in the end.
+const mostMoves = 15_000
+
 // choose chooses who goes on: anybody, or in some worlds who is liked best.
 func (w *World) choose(waiting []stage.Place) stage.Place {
-	if !w.ranks {
+	switch {
+	case w.script != nil:
+		return waiting[0]
+	case !w.ranks:
 		return waiting[w.dice.IntN(len(waiting))]
 	}
-	epoch := uint64(w.report.Moves / 50) // favour lasts a while
+	epoch := uint64(w.report.Made / 50) // favour lasts a while
 	return slices.MaxFunc(waiting, func(a, b stage.Place) int {
 		x, y := w.hash(epoch, a.Execution, a.What, a.Step), w.hash(epoch, b.Execution, b.What, b.Step)
 		switch {
