@@ -254,8 +254,8 @@ func (w *World) let(p stage.Place) {
 
 // arrive lets an append arrive that was on its way, now and then.
 func (w *World) arrive() {
+	synctest.Wait() // what was let go may be one
 	if len(w.later) > 0 && w.dice.IntN(3) == 0 {
-		synctest.Wait()
 		arrive := w.later[0]
 		w.later = w.later[1:]
 		arrive()
