@@ -30,7 +30,7 @@ func TestTheParentOfAShreddedChildIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, runtime.Config{Vault: v})
 		told := false
-		w.c.Errands = func(e runtime.Errand) {
+		w.c.Hooks.Errands = func(e runtime.Errand) {
 			if e.What != "tell its parent" || told { // as if the process had died
 				go e.Do()
 			}

@@ -40,8 +40,8 @@ func (r *Runtime) apart(of history.ID, step history.Step, what string, again his
 			r.tryAgain(again, err)
 		}
 	}}
-	if r.config.Errands != nil {
-		r.config.Errands(e)
+	if r.config.Hooks.Errands != nil {
+		r.config.Hooks.Errands(e)
 		return
 	}
 	r.own.Add(1)

@@ -102,7 +102,7 @@ func TestASignalWhileARunWaitsForItsChildrenToBeginTravelsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, runtime.Config{})
 		hold := make(chan struct{})
-		w.c.Errands = func(e runtime.Errand) {
+		w.c.Hooks.Errands = func(e runtime.Errand) {
 			go func() {
 				<-hold
 				e.Do()

@@ -62,7 +62,7 @@ func (x *execution) ready(m *memory, a *history.Activity) bool {
 	if h == nil {
 		return false
 	}
-	if around := x.rt.config.Local; around != nil {
+	if around := x.rt.config.Hooks.Local; around != nil {
 		h = around(h)
 	}
 	x.rt.locals.set(x.key(a.Step), h)

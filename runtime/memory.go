@@ -168,7 +168,7 @@ func (w *runner) machineConfig(name string, version int) (replay.Config, error) 
 		return replay.Config{}, &replay.Stalled{Reason: fmt.Sprintf("no code for workflow %s%s", name, versionText(version))}
 	}
 	return replay.Config{
-		Code: code, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger, Pool: r.pool, Value: r.config.Value,
+		Code: code, Level: r.config.Replay, MaxPayload: r.config.Payload, Logger: r.logger, Pool: r.pool, Value: r.config.Hooks.Value,
 		Stray: func() { _ = r.submit(w.x.id, &call{look: func(*memory) error { return nil }}) },
 	}, nil
 }

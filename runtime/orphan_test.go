@@ -74,14 +74,14 @@ func flakyWorld(t *testing.T, id string, c runtime.Config, f func(w *world, log 
 // TestAChildThatStartsAfterTheEndOfItsParentFollowsIt also if that cannot be recorded at once.
 func TestAChildThatStartsAfterTheEndOfItsParentFollowsIt(t *testing.T) {
 	var end func()
-	c := runtime.Config{Errands: func(e runtime.Errand) {
+	c := runtime.Config{Hooks: runtime.Hooks{Errands: func(e runtime.Errand) {
 		go func() {
 			if e.What == "start" { // while it is under way
 				end()
 			}
 			e.Do()
 		}()
-	}}
+	}}}
 	flakyWorld(t, "child", c, func(w *world, log *flaky) {
 		end = func() {
 			require.NoError(t, w.rt.Terminate(w.ctx(), "p"))
@@ -101,11 +101,11 @@ func TestAChildThatStartsAfterTheEndOfItsParentFollowsIt(t *testing.T) {
 func TestAChildLooksForItsParentUntilItKnows(t *testing.T) {
 	for _, id := range []string{"p", "child"} {
 		t.Run(id, func(t *testing.T) {
-			flakyWorld(t, id, runtime.Config{Errands: func(e runtime.Errand) {
+			flakyWorld(t, id, runtime.Config{Hooks: runtime.Hooks{Errands: func(e runtime.Errand) {
 				if e.What != "end its children" { // as if the process had died
 					go e.Do()
 				}
-			}}, func(w *world, _ *flaky) {
+			}}}, func(w *world, _ *flaky) {
 				_, err := runtime.Start(w.ctx(), w.rt, "p", keeper, []string{"child"})
 				require.NoError(t, err)
 				time.Sleep(time.Second)

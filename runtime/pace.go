@@ -14,8 +14,8 @@ type Pace struct {
 }
 
 func (r *Runtime) pace(ctx context.Context, what string, id history.ID) {
-	if r.config.Pace != nil {
-		r.config.Pace(ctx, Pace{what, id})
+	if r.config.Hooks.Pace != nil {
+		r.config.Hooks.Pace(ctx, Pace{what, id})
 	}
 }
 

@@ -54,7 +54,6 @@ type Config struct {
 	Build     string         // of this program, recorded with what it decides; default: from the binary
 	Logger    *slog.Logger   // default: slog.Default()
 	Log       store.Log      // instead of Store; closed by Close
-	Index     *lookup.Index  // instead of one beside the store; not closed by Close
 	Key       []byte         // of the tokens of attempts; default: kept beside the store
 	Dice      io.Reader      // where ids and seeds come from; default: the system. Tests give a seeded one
 	Entries   int            // most entries of a run: at the limit it stalls; default 50,000
@@ -66,11 +65,7 @@ type Config struct {
 
 	Interceptors []Interceptor
 
-	Offset  time.Duration                           // of the clock. For tests
-	Errands func(Errand)                            // runs what executions want of each other; default: at once. Tests put them in order
-	Pace    func(context.Context, Pace)             // is called before the runtime does something of its own accord. For tests
-	Value   func(string) (history.Payload, bool)    // stands in for values by their names, see workflow.Value; false: it does not. For tests
-	Local   func(activity.Handler) activity.Handler // put around local steps; default: nothing. For tests
+	Hooks Hooks // for tests of clew, and for its test kit
 }
 
 // Forget, as [Config].Memory, forgets each execution as soon as nothing is asked of it. It is for tests.
@@ -138,7 +133,7 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 		return nil, err
 	}
 	r := &Runtime{
-		config: c, logger: c.Logger, build: c.Build, started: time.Now().Add(c.Offset),
+		config: c, logger: c.Logger, build: c.Build, started: time.Now().Add(c.Hooks.Offset),
 		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts, c.Queues...), results: results{waiting: map[awaited][]chan struct{}{}, updates: map[history.ID]map[string]bool{}},
 		routes: routes{routes: map[string][]Route{}, disabled: map[string]map[int]bool{}}, slots: make(chan struct{}, errandsAtOnce),
 		ready: make(chan struct{}), crew: newCrew(), pool: coro.NewPool(maxIdle),
@@ -357,7 +352,7 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 		far = horizon
 	}
 	r.wakes = timers.NewWakes(far)
-	if r.index = r.config.Index; r.index == nil {
+	if r.index = r.config.Hooks.Index; r.index == nil {
 		if r.index, err = lookup.Open(ctx, path, lookup.Options{Logger: r.logger}); err != nil {
 			return errors.Join(err, r.log.Close())
 		}
@@ -376,7 +371,7 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 
 // closeIndex closes the index, unless it was given.
 func (r *Runtime) closeIndex() error {
-	if r.config.Index != nil {
+	if r.config.Hooks.Index != nil {
 		return nil
 	}
 	return r.index.Close()
@@ -403,7 +398,7 @@ func (r *Runtime) keepIndex() {
 
 // now is the wall clock as of Open, carried on by the monotonic clock.
 func (r *Runtime) now() time.Time {
-	return r.started.Add(time.Since(r.started) + r.config.Offset).Round(0).UTC()
+	return r.started.Add(time.Since(r.started) + r.config.Hooks.Offset).Round(0).UTC()
 }
 
 // Run works until ctx ends: it runs workflow code, makes attempts of activities and fires timers. Then it takes no more

@@ -30,7 +30,7 @@ var greeting = workflow.Define("greeting", func(ctx workflow.Context, what strin
 func TestAMessageToAChildThatEndsAtOnceIsAnswered(t *testing.T) {
 	var mu sync.Mutex
 	var held []runtime.Errand
-	c := runtime.Config{Errands: func(e runtime.Errand) {
+	c := runtime.Config{Hooks: runtime.Hooks{Errands: func(e runtime.Errand) {
 		switch e.What {
 		case "start": // after the message was tried
 			mu.Lock()
@@ -41,7 +41,7 @@ func TestAMessageToAChildThatEndsAtOnceIsAnswered(t *testing.T) {
 		default:
 			go e.Do()
 		}
-	}}
+	}}}
 	newWorldOf(t, c, func(w *world) {
 		h, err := runtime.Start(w.ctx(), w.rt, "p", greeting, "nothing")
 		require.NoError(t, err)
@@ -87,7 +87,7 @@ func TestAMessageToAChildThatCannotBeStartedIsAnswered(t *testing.T) {
 		w.c.Log = &tooLarge{Log: disk, Tails: disk, of: "p~1.1"}
 		var mu sync.Mutex
 		var held []runtime.Errand
-		w.c.Errands = func(e runtime.Errand) {
+		w.c.Hooks.Errands = func(e runtime.Errand) {
 			if e.What != "start" {
 				go e.Do()
 				return

@@ -32,7 +32,8 @@ func (w *World) open() *life {
 	l.log = &handle{w.disk.Open(), l}
 	rt, err := runtime.Open(w.Context, runtime.Config{
 		Store: "memory:", Log: l.log, Namespace: namespace, Memory: w.memory, Drain: 1, Replay: replay.Strict, Build: "test",
-		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault, Errands: l.errand, Pace: l.pace, Value: w.value, Local: l.local,
+		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault,
+		Hooks:  runtime.Hooks{Errands: l.errand, Pace: l.pace, Value: w.value, Local: l.local},
 		Logger: slog.New(slog.NewTextHandler(logWriter{l}, &slog.HandlerOptions{ReplaceAttr: timeless})),
 	}, l.definitions()...)
 	if err != nil {

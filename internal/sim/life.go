@@ -44,8 +44,8 @@ func (w *World) open() {
 	}
 	w.note("a process begins: next %t, offset %s", next, offset)
 	rt, err := runtime.Open(w.ctx, runtime.Config{
-		Store: "memory:", Log: newLog(l), Index: w.index, Namespace: namespace, Memory: w.memory, Attempts: w.hands, Drain: 1, Replay: replay.Strict, Build: "sim",
-		Key: []byte("the key of tokens in this world"), Dice: w.ids, Errands: l.errand, Offset: offset, Pace: l.pace,
+		Store: "memory:", Log: newLog(l), Namespace: namespace, Memory: w.memory, Attempts: w.hands, Drain: 1, Replay: replay.Strict, Build: "sim",
+		Key: []byte("the key of tokens in this world"), Dice: w.ids, Hooks: runtime.Hooks{Errands: l.errand, Offset: offset, Pace: l.pace, Index: w.index},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, l.code(next)...)
 	if err != nil {
