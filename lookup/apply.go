@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
@@ -74,13 +75,15 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 
 // news are the records behind a position, each of them once: a log may deliver one again, also in between.
 func news(records []store.Record, position store.Position) []store.Record {
-	all := make([]store.Record, 0, len(records))
-	for _, r := range records {
-		if r.Position > position {
-			all, position = append(all, r), r.Position
+	for len(records) > 0 && records[0].Position <= position {
+		records = records[1:]
+	}
+	for i := 1; i < len(records); i++ {
+		if records[i].Position <= records[i-1].Position { // hardly ever
+			return append(slices.Clone(records[:i]), news(records[i:], records[i-1].Position)...)
 		}
 	}
-	return all
+	return records
 }
 
 // batch folds records before it writes, so that each run is written once however many of its entries there are.
