@@ -132,7 +132,7 @@ var mutants = []mutant{
 
 	// The index.
 	{"index-applies-twice", "lookup/apply.go",
-		"\t\tif r.Position > position {\n", "\t\tif r.Position >= position {\n"},
+		"records[0].Position <= position {", "records[0].Position < position {"},
 	{"index-skips-one", "lookup/run.go",
 		"g.end(g.read(ctx, log, position))", "g.end(g.read(ctx, log, position+1))"},
 	{"index-keeps-continued-run-open", "lookup/fold.go",
