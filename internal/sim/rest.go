@@ -49,6 +49,9 @@ func (j *judge) asleep(l *life, id history.ID, s *history.State, a runtime.Agend
 	wake, now := s.Wake(), time.Now().Add(l.offset)
 	asleep := !wake.IsZero() && (a.Wake.IsZero() || a.Wake.After(wake)) && (a.Look.IsZero() || a.Look.After(wake))
 	soon := s.Stall != nil && !a.Wake.IsZero() && a.Wake.Before(now.Add(6*time.Minute)) // the code is tried again
+	if !a.Wake.IsZero() && !a.Wake.After(now.Add(time.Second)) {
+		soon = soon || !wake.IsZero() && !wake.After(now) // it was woken, that could not be recorded, and it is woken again
+	}
 	switch {
 	case asleep && !soon:
 		j.w.wrong("%s is to be woken at %s, and the runtime will at %s and look at %s", id.Workflow, wake, a.Wake, a.Look)
