@@ -185,6 +185,7 @@ func (c *corpus) replay(t *testing.T, x history.Exported) (skipped string, err e
 		err = c.check.Verify(entries)
 	}
 	if err == nil {
+		coverBound(c.definitions)
 		cover(c.check.Codes, entries)
 		coverWritten(t)
 	}

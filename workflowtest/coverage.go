@@ -47,6 +47,20 @@ func cover(codes replay.Codes, histories ...[]history.Entry) {
 	}
 }
 
+// coverBound takes note of the versions of workflows that there are, if anybody wants to know.
+func coverBound(definitions []workflow.Definition) {
+	covered.Lock()
+	defer covered.Unlock()
+	if os.Getenv(coverageDir) == "" && !covered.wanted {
+		return
+	}
+	for _, d := range definitions {
+		if b, ok := workflow.BodyOf(d); ok && b.Code != nil {
+			covered.report.Bound(b.Name, b.Settings.Version)
+		}
+	}
+}
+
 // coverWritten writes down what was covered, if anybody wants to know.
 func coverWritten(t *testing.T) {
 	t.Helper()

@@ -290,6 +290,7 @@ func (x *explorer) try(p *plot) *broken {
 		}
 	}
 	play.last = codes[0]
+	coverBound(slices.Concat(play.code(play.last), slices.Concat(x.codes...)))
 	cover(play.codes, slices.Collect(maps.Values(all))...)
 	x.mu.Lock()
 	defer x.mu.Unlock()

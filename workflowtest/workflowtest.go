@@ -241,6 +241,7 @@ func Run[In, Out any](t *testing.T, w workflow.Type[In, Out], in In, options ...
 	if problem != "" {
 		t.Fatalf("the test fails when it is run again, %s: %s%s", how[memory], problem, again.shown())
 	}
+	coverBound(p.code(p.last))
 	cover(p.codes, slices.Collect(maps.Values(ran.all))...)
 	coverWritten(t)
 	for _, id := range slices.Sorted(maps.Keys(ran.all)) {

@@ -49,7 +49,7 @@ var kinds = []string{
 
 // cases are how cases begin, in the order in which reports show them.
 var cases = []string{
-	completed, "continued", failed, again, timedOut, cancelled, "was terminated", "took", "held", "ran out of time", "ended with its scope", "fired", "was stopped",
+	completed, "continued", failed, again, timedOut, cancelled, "was terminated", "took", "was of version", "held", "ran out of time", "ended with its scope", "fired", "was stopped",
 }
 
 func (r *Report) workflow(name string) *Workflow {

@@ -121,6 +121,19 @@ func TestHowRunsEndIsSeen(t *testing.T) {
 	assert.Equal(t, []string{"completed 0", "failed 0", "timed out 0", "was cancelled 0"}, items(report(bounded), "run"))
 }
 
+func TestVersionsOfWhichThereIsNoRunAreNotSeen(t *testing.T) {
+	second := run()
+	second[0].Event.(*history.Started).Version = 2
+	r := report(second)
+	r.Bound("order", 0)
+	r.Bound("order", 2)
+	r.Bound("order", 3)
+	all := items(r, "run")
+	assert.Contains(t, all, "was of version 2 1")
+	assert.Contains(t, all, "was of version 3 0")
+	assert.NotContains(t, all, "was of version 0 0", "which is of those that have none")
+}
+
 func TestChildrenMessagesAndTimersAreSeen(t *testing.T) {
 	child := &history.ChildAsked{Step: 1, Type: "parcel", OnCancel: history.TryCancel, RunTimeout: time.Hour}
 	for status, seen := range map[history.Status][]string{

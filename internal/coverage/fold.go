@@ -52,7 +52,22 @@ func (r *Report) Asked(name, query string) {
 	r.workflow(name).can("query", query, "was asked", tryQuery).Seen++
 }
 
+// Bound says that there is code of a version of a workflow. Version 0 is that of workflows without versions.
+func (r *Report) Bound(name string, version int) {
+	if version > 0 {
+		r.workflow(name).version(version)
+	}
+}
+
+// version is that a run is of a version.
+func (w *Workflow) version(n int) *Item {
+	return w.can("run", "", fmt.Sprint("was of version ", n), fmt.Sprintf("Start(workflow.Version(%d)), or ReplayDir over runs of it", n))
+}
+
 func (f *fold) begin(e *history.Started) {
+	if e.Version > 0 {
+		f.version(e.Version).Seen++
+	}
 	f.can("run", "", completed, "let all that it waits for come")
 	f.can("run", "", failed, "let an activity fail whose error the code returns")
 	f.can("run", "", cancelled, "At(d, Cancel)")
