@@ -85,10 +85,12 @@ func (t *Try) take(r *reader, key string) bool {
 }
 
 // AttemptStarted is an entry of its own only where somebody must know: before an attempt that may be made only once or
-// whose start is limited, and when an attempt goes on outside.
+// whose start is limited, when an attempt goes on outside, and when another node than the one that works on the execution has it
+// in hand.
 type AttemptStarted struct {
 	Try
-	Pending    bool // the attempt goes on outside and is completed by token
+	Node       string // that has it in hand; empty where one process has the store to itself
+	Pending    bool   // the attempt goes on outside and is completed by token
 	Checkpoint Payload
 }
 
@@ -97,7 +99,7 @@ func (*AttemptStarted) Kind() string { return "attempt-started" }
 func (e *AttemptStarted) evolve(s *State, at *Entry) {
 	s.activity(e.Step, func(a *Activity) {
 		a.hand(&e.Try)
-		a.Beat, a.Pending = e.Started, e.Pending
+		a.Beat, a.Pending, a.Node = e.Started, e.Pending, e.Node
 		if e.Pending {
 			a.Beat = at.At // to say that it goes on outside is a sign of life
 		}
@@ -106,6 +108,7 @@ func (e *AttemptStarted) evolve(s *State, at *Entry) {
 }
 func (e *AttemptStarted) put(w *writer) {
 	e.Try.put(w)
+	w.text("node", e.Node)
 	w.flag("pending", e.Pending)
 	w.payload("checkpoint", e.Checkpoint)
 }
@@ -114,7 +117,7 @@ func (e *AttemptStarted) take(r *reader, key string) bool {
 		e.Pending = r.flag()
 		return true
 	}
-	return e.Try.take(r, key) || takePayload(r, key, "checkpoint", &e.Checkpoint)
+	return e.Try.take(r, key) || takeText(r, key, "node", &e.Node) || takePayload(r, key, "checkpoint", &e.Checkpoint)
 }
 
 // Heartbeat records a sign of life and the last checkpoint, at a bounded rate.
@@ -343,6 +346,7 @@ type Activity struct {
 	Serial          Serial    // the highest recorded
 	Started         time.Time // of the attempt in hand, where recorded
 	Pending         bool      // that attempt goes on outside
+	Node            string    // that has that attempt in hand, where recorded
 	Beat            time.Time // its last recorded sign of life
 	Overdue         bool      // it was noted that the attempt takes too long
 	RetryAt         time.Time // when the attempt is to be made; zero: at once
@@ -386,7 +390,7 @@ func (a *Activity) keep(checkpoint Payload) {
 // hand makes t the attempt in hand. What is known of another does not hold for it.
 func (a *Activity) hand(t *Try) {
 	if t.Serial != a.Serial {
-		a.Beat, a.Pending, a.Overdue = t.Started, false, false
+		a.Beat, a.Pending, a.Node, a.Overdue = t.Started, false, "", false
 	}
 	a.Serial = t.Serial
 	if !t.Started.IsZero() {
@@ -396,7 +400,7 @@ func (a *Activity) hand(t *Try) {
 
 // over ends the attempt in hand; the next has the next number.
 func (a *Activity) over(serial Serial) {
-	a.Serial, a.Started, a.Beat, a.Pending, a.Overdue = max(serial, a.Serial), time.Time{}, time.Time{}, false, false
+	a.Serial, a.Started, a.Beat, a.Pending, a.Node, a.Overdue = max(serial, a.Serial), time.Time{}, time.Time{}, false, "", false
 	a.Attempt++
 }
 

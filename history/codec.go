@@ -44,6 +44,7 @@ func (w *writer) entry(e *Entry) (covered int) {
 	w.num("seq", e.Seq)
 	w.time("at", e.At)
 	w.text("by", string(e.By))
+	w.text("node", e.Node)
 	w.text("build", e.Build)
 	w.num("told", e.Told)
 	w.text("request", e.Request)
@@ -88,7 +89,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 	behind := false // the event, up to which the hash covers everything
 	r.object(func(key string) bool {
 		switch key {
-		case "seq", "at", "by", "build", "told", "request", "kind", "event":
+		case "seq", "at", "by", "node", "build", "told", "request", "kind", "event":
 			if behind {
 				r.fail("%q stands behind the event, where the hash does not cover it", key)
 				return true
@@ -101,6 +102,8 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 			e.At = r.time()
 		case "by":
 			e.By = Actor(r.word())
+		case "node":
+			e.Node = r.text()
 		case "build":
 			e.Build = r.text()
 		case "told":

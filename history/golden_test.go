@@ -55,7 +55,7 @@ func full() []Event {
 		&TimedOut{Limit: "run", Step: 3, Closing: closing},
 		&Continued{Closing: closing},
 		&ActivityScheduled{Step: 3, Name: "charge", Queue: "gpu", Input: text("I-1"), Policy: policy, Local: true, Watch: true},
-		&AttemptStarted{Try: try, Pending: true, Checkpoint: text("half")},
+		&AttemptStarted{Try: try, Node: "n-1", Pending: true, Checkpoint: text("half")},
 		&Heartbeat{Try: try, Beat: when.Add(time.Second), Checkpoint: text("half")},
 		&ActivityProgressed{Heartbeat{Try: try, Beat: when.Add(time.Second), Checkpoint: text("half")}},
 		&AttemptFailed{Try: try, Limit: HeartbeatLimit, Failure: text("E-1"), Checkpoint: text("half"), RetryAt: when.Add(time.Minute)},
@@ -91,6 +91,12 @@ func full() []Event {
 		&Stalled{Reason: "no code for workflow \"order\"\n\tat all", Detail: JSON([]byte(`{"stack":"…"}`))},
 		&Resumed{},
 		&Told{},
+		&NodeAnnounced{
+			Name: "worker-1", Joined: Place{Commit: 7, Prepare: 5}, Applied: Place{Commit: 1 << 40, Prepare: 1}, Leaving: true, Types: []string{"order", "order@3"},
+			Activities: []string{"charge"}, Queues: []string{"gpu"}, Build: "v1.2.3",
+		},
+		&NodeLeft{},
+		&NodeBuried{By: "n-2"},
 	}
 }
 

@@ -24,6 +24,16 @@ type ID struct {
 
 func (id ID) String() string { return id.Namespace + "/" + id.Workflow }
 
+// Family is empty for executions. Streams of clew's own that belong to a namespace are of another family, such as "node":
+// "@" is in no namespace that an execution may have.
+func (id ID) Family() string {
+	family, _, own := strings.Cut(id.Namespace, "@")
+	if !own {
+		return ""
+	}
+	return family
+}
+
 // ParseID reads what [ID.String] wrote. The namespace holds no slash, the workflow id may.
 func ParseID(s string) (ID, error) {
 	namespace, workflow, ok := strings.Cut(s, "/")
@@ -80,6 +90,7 @@ type Entry struct {
 	Seq     uint64    // from 1, over the whole stream
 	At      time.Time // UTC; never before that of the entry before
 	By      Actor
+	Node    string // that recorded it; empty where one process has the store to itself
 	Build   string // of the program that decided it; empty means as in the entry before
 	Told    uint64 // unless 0: the code has been told, and been answered in full, up to this Seq
 	Request string // request id of the command, for recognising its repetition

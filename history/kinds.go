@@ -26,6 +26,12 @@ func newEvent(kind string) Event {
 		return &ActivityScheduled{Policy: &StandardPolicy}
 	case "attempt-started":
 		return new(AttemptStarted)
+	case "node-announced":
+		return new(NodeAnnounced)
+	case "node-left":
+		return new(NodeLeft)
+	case "node-buried":
+		return new(NodeBuried)
 	case "heartbeat":
 		return new(Heartbeat)
 	case "activity-progressed":

@@ -152,6 +152,8 @@ func (r *reader) word() string {
 		return "at"
 	case "by":
 		return "by"
+	case "node":
+		return "node"
 	case "build":
 		return "build"
 	case "told":

@@ -46,6 +46,7 @@ type Record struct {
 	Position Position
 	ID       history.ID
 	Entry    history.Entry
+	Tail     *Tail // that was written with it, in a log that several processes share; nil: none, or the log does not say
 }
 
 // Log is the only truth.
@@ -83,15 +84,22 @@ type Tail struct {
 	Due       bool         // inputs are recorded that the code was not told
 	Follows   bool         // it has a parent, whose end it is to follow
 	Unsettled int          // things asked for on which somebody has to act: activities, children, messages to others
+	Type      string       // of the workflow; only a log that several processes share keeps it
+	Version   int          // of the workflow, likewise
 }
 
-// Tails is what a Log may offer beside: a small row for each open execution, so that after a restart the cost is that of
-// the open work and not that of all histories.
-type Tails interface {
+// Tailed is what a Log may offer beside: a small row for each open execution.
+type Tailed interface {
 	// AppendTail is Append, and in the same write makes tail the row of the execution, or removes the row if tail is nil.
 	AppendTail(ctx context.Context, id history.ID, tail *Tail, entries ...history.Entry) error
 	// Tail returns the row of an execution; ok is false if there is none.
 	Tail(ctx context.Context, id history.ID) (tail Tail, ok bool, err error)
+}
+
+// Tails is what a Log may offer beside: all those rows, so that after a restart the cost is that of the open work and not that of
+// all histories.
+type Tails interface {
+	Tailed
 	// AllTails yields every row, in the order of namespaces and ids.
 	AllTails(ctx context.Context) iter.Seq2[Tail, error]
 }
@@ -99,4 +107,15 @@ type Tails interface {
 // Meter is what a Log may offer beside: how much it has written since it was opened.
 type Meter interface {
 	Written() (appends, syncs, bytes uint64)
+}
+
+// Limited is what a Log may offer beside: how much one append may hold. What is more is [ErrTooLarge].
+type Limited interface {
+	Limits() (bytes, entries int)
+}
+
+// Shared is what a Log offers beside that several processes may have open, each of which appends.
+type Shared interface {
+	// Shared reports whether other processes may append to the log.
+	Shared() bool
 }

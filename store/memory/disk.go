@@ -46,6 +46,9 @@ func (d *Disk) append(id history.ID, entries []history.Entry, change func()) (st
 	}
 	d.streams[id] = stream
 	change()
+	if t, ok := d.tails[id]; ok && t.Seq == entries[len(entries)-1].Seq {
+		d.records[len(d.records)-1].Tail = &t
+	}
 	if d.grown != nil {
 		close(d.grown)
 		d.grown = nil
