@@ -45,6 +45,7 @@ type Attempt struct {
 	Beat       time.Time       // last sign of life
 	Checkpoint history.Payload // the last one
 	Newest     history.Serial  // the newest serial handed out for this step, 0 if nobody here knows
+	Node       string          // that has it in hand; empty where one process has the store to itself
 }
 
 // of returns the open activity that the attempt belongs to. An attempt speaks for its activity until a newer one has
@@ -92,18 +93,36 @@ func (t Attempt) last(a *history.Activity) history.Payload {
 	return t.Checkpoint
 }
 
-// BeginAttempt records the start of an attempt before it is made, where somebody must know of it.
+// BeginAttempt records the start of an attempt before it is made, where somebody must know of it. Of several nodes that
+// would begin one the first does.
 type BeginAttempt struct{ Attempt }
 
 func (c BeginAttempt) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	a, err := c.of(s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if c.Serial == a.Serial {
+	case c.Serial == a.Serial:
 		return nothing() // it is recorded
+	case c.Node != "" && !a.Started.IsZero():
+		return nil, fmt.Errorf("%w: attempt %d of %s is in hand already", ErrStale, a.Attempt, a.Name)
+	case c.Node != "" && a.CancelRequested:
+		return nil, fmt.Errorf("%w: %s is to end", ErrSettled, a.Name)
 	}
-	return follows(&history.AttemptStarted{Try: c.try(a)})
+	return follows(&history.AttemptStarted{Try: c.try(a), Node: c.Node})
+}
+
+// HandOver records the starts of attempts that are in hand where the execution no longer is: whoever works on it now makes no
+// others. An attempt that is not in hand any more for the state is left out.
+type HandOver struct{ Attempts []Attempt }
+
+func (c HandOver) decide(s *history.State, _ time.Time) (events []history.Event, _ error) {
+	for _, t := range c.Attempts {
+		if a, err := t.of(s); err == nil && t.Serial != a.Serial && a.Started.IsZero() {
+			events = append(events, &history.AttemptStarted{Try: t.try(a), Node: t.Node, Checkpoint: t.fresh(a)})
+		}
+	}
+	return events, nil
 }
 
 // LeavePending records that an attempt goes on outside.

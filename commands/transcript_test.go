@@ -72,7 +72,7 @@ var vocabulary = map[string]Command{
 	"start": Start{}, "request-cancel": RequestCancel{}, "terminate": Terminate{}, "complete": Complete{}, "fail": Fail{},
 	"schedule-activity": ScheduleActivity{}, "cancel-activity": CancelActivity{}, "begin-attempt": BeginAttempt{},
 	"leave-pending": LeavePending{}, "beat": Beat{}, "complete-activity": CompleteActivity{}, "fail-activity": FailActivity{},
-	"lose-attempt": LoseAttempt{}, "settle-cancelled": SettleCancelled{}, "start-timer": StartTimer{}, "cancel-timer": CancelTimer{},
+	"lose-attempt": LoseAttempt{}, "hand-over": HandOver{}, "settle-cancelled": SettleCancelled{}, "start-timer": StartTimer{}, "cancel-timer": CancelTimer{},
 	"signal": Signal{}, "keep": Keep{}, "stall": Stall{}, "resume": Resume{}, "tell": Tell{}, "wake": Wake{},
 	"ask-child": AskChild{}, "note-child-started": NoteChildStarted{}, "refuse-child": RefuseChild{}, "cancel-child": CancelChild{},
 	"note-child-cancelled": NoteChildCancelled{}, "close-child": CloseChild{}, "follow-parent": FollowParent{},
@@ -214,6 +214,9 @@ func parse(t *testing.T, line string, now *time.Time) any {
 		if part = strings.TrimSpace(part); part != "" {
 			a := reflect.New(reflect.TypeFor[Attempt]())
 			overdue := c.FieldByName("Overdue")
+			if !overdue.IsValid() {
+				overdue = c.FieldByName("Attempts") // of HandOver
+			}
 			overdue.Set(reflect.Append(overdue, prepare(t, a, split(part), *now).Elem()))
 		}
 	}
