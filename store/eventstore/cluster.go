@@ -183,7 +183,7 @@ func (c *cluster) ask(ctx context.Context) ([]*gossip.MemberInfo, error) {
 	}
 	votes := map[string]int{}
 	var best []*gossip.MemberInfo
-	most, enough := -1, false
+	most, enough := 0, false
 	var errs []error
 	for range all {
 		a := <-answers
@@ -200,10 +200,16 @@ func (c *cluster) ask(ctx context.Context) ([]*gossip.MemberInfo, error) {
 				leader = endpoint(m)
 			}
 		}
-		if votes[leader]++; votes[leader] > most && (leader != "" || most < 0) {
+		if leader == "" {
+			if best == nil {
+				best = a.members
+			}
+			continue
+		}
+		if votes[leader]++; votes[leader] > most {
 			best, most = a.members, votes[leader]
 		}
-		if leader != "" && 2*votes[leader] > len(a.members) {
+		if 2*votes[leader] > len(a.members) {
 			enough = true
 			cancel()
 		}
@@ -292,6 +298,13 @@ func (c *cluster) own(ctx context.Context) (*grpc.ClientConn, error) {
 	address := c.preferred(n.address)
 	c.mu.Unlock()
 	return c.dial(address)
+}
+
+// suspect makes the next who needs a node ask which there are.
+func (c *cluster) suspect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = c.gossip
 }
 
 // preferred returns the address of a node of the kind that the connection string prefers, otherwise if there is none. c.mu

@@ -25,11 +25,9 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 		reader := &reader{log: l, at: after}
 		for {
 			v := l.ring.after(c, reader.at)
-			var err error
-			if v.err != nil {
-				err = v.err
-			} else if v.behind {
-				v.items, err = reader.more(ctx, v)
+			wait, err := !v.behind, v.err
+			if err == nil && v.behind {
+				v.items, wait, err = reader.more(ctx, v)
 			}
 			for _, i := range v.items {
 				if l.usable(ctx) != nil {
@@ -44,7 +42,7 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 				}
 				reader.at = i.record.Position
 			}
-			if err == nil && len(v.items) == 0 && v.grown != nil && !reader.again {
+			if err == nil && len(v.items) == 0 && wait {
 				select {
 				case <-v.grown:
 				case <-ctx.Done():
@@ -69,24 +67,22 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 type reader struct {
 	log   *Log
 	at    store.Position // behind which it goes on
-	again bool           // it has still to find out what is up to the base of the ring
 	sure  bool           // the node that was read last holds all up to there
 	tries int
 }
 
-// more returns what follows, in parts. It returns nothing when all that there is was read: then the ring is to be waited for, or
-// its base is where one goes on.
-func (r *reader) more(ctx context.Context, v view) ([]item, error) {
+// more returns what follows, in parts. It returns nothing when all that there is was read: then wait says to wait for the ring, or
+// the ring has the rest.
+func (r *reader) more(ctx context.Context, v view) (items []item, wait bool, err error) {
 	l := r.log
-	r.again = true
-	p, err := r.read(ctx)
-	if err != nil || len(p) > 0 {
+	items, err = r.read(ctx)
+	if err != nil || len(items) > 0 {
 		r.sure = false
-		return p, err
+		return items, false, r.later(ctx, err)
 	}
 	switch {
 	case !v.open:
-		r.again = false // all there is was read; what the ring begins with is still to be seen
+		return nil, true, nil // what the ring begins with is still to be seen
 	case r.sure:
 		// Nothing stands between here and the base, in a log that goes as far as that.
 		r.at, r.sure, r.tries = v.base, false, 0
@@ -94,7 +90,7 @@ func (r *reader) more(ctx context.Context, v view) ([]item, error) {
 		// The node may be one that lags behind, or that led once and does not know of its successor.
 		head, err := l.head(ctx)
 		if err != nil {
-			return nil, r.later(ctx, err)
+			return nil, false, r.later(ctx, err)
 		}
 		r.sure = !isBehind(head, v.base)
 		if r.tries++; !r.sure && r.tries > 10 {
@@ -105,7 +101,7 @@ func (r *reader) more(ctx context.Context, v view) ([]item, error) {
 			l.pause(ctx, r.tries)
 		}
 	}
-	return nil, nil
+	return nil, false, nil
 }
 
 // read reads a page behind r.at, none at the end of the log.
@@ -119,7 +115,7 @@ func (r *reader) read(ctx context.Context) (items []item, err error) {
 			return err
 		})
 		if err != nil {
-			return nil, r.later(ctx, err)
+			return nil, err
 		}
 		for _, e := range p.events {
 			if isBehind(r.at, e.at) && !e.system() {
@@ -128,7 +124,7 @@ func (r *reader) read(ctx context.Context) (items []item, err error) {
 			}
 		}
 		n := len(p.events)
-		if len(items) > 0 || !p.full || n == 1 && p.events[0].at == from {
+		if len(items) > 0 || !p.full {
 			return items, nil
 		}
 		from = p.events[n-1].at
@@ -137,7 +133,7 @@ func (r *reader) read(ctx context.Context) (items []item, err error) {
 
 // later is what comes of an error: nothing if the server is away, except that it takes a while.
 func (r *reader) later(ctx context.Context, err error) error {
-	if !errors.Is(err, store.ErrUnavailable) || errors.Is(err, errHandshake) {
+	if err == nil || !errors.Is(err, store.ErrUnavailable) || errors.Is(err, errHandshake) {
 		return err
 	}
 	r.log.pause(ctx, r.tries)

@@ -57,7 +57,8 @@ type page struct {
 	full    bool
 }
 
-// What a page holds at most, whichever is less. An event is at most one append, so a page is never empty for being full.
+// What a page holds at most, whichever is less; but a page that is full holds two events, so that who begins with one that is
+// known comes further.
 const (
 	pageEvents = 500
 	pageBytes  = 8 << 20

@@ -6,7 +6,7 @@ import "sync/atomic"
 type Stats struct {
 	Appends         uint64 // that are stored, repetitions included
 	Unknown         uint64 // tries of an append whose outcome was unknown and had to be settled
-	Reconnects      uint64 // connections that were made after the first ones
+	Reconnects      uint64 // turns from one node to another
 	Resubscriptions uint64 // of the subscription that feeds all who follow
 	Stalls          uint64 // of these, because the server had gone silent though there was something to tell
 	Followers       int

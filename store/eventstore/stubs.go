@@ -44,6 +44,9 @@ func (s *stubs) call(ctx context.Context, f func(ctx context.Context, c streams.
 	if err != nil {
 		v = judge(err, trailer, sent)
 	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		v.lost = false // it was the caller who gave up
+	}
 	s.cluster.release(n, v)
 	return v.err
 }
@@ -177,7 +180,7 @@ func (s *stubs) read(ctx context.Context, way direction, count int, o *streams.R
 				p.events = append(p.events, event(e))
 				size += len(e.GetData()) + len(e.GetCustomMetadata())
 			}
-			if p.full = len(p.events) >= count || size >= pageBytes; p.full {
+			if p.full = len(p.events) >= count || len(p.events) > 1 && size >= pageBytes; p.full {
 				return false, nil, nil // what is on its way still is dropped with the call's context
 			}
 		}
@@ -247,7 +250,11 @@ func (s *stubs) dropped(call streams.Streams_ReadClient, err error) error {
 	if call != nil {
 		trailer = call.Trailer()
 	}
-	return judge(err, trailer, false).err
+	v := judge(err, trailer, false)
+	if v.lost {
+		s.cluster.suspect()
+	}
+	return v.err
 }
 
 func (s *stubs) tombstone(ctx context.Context, stream string) error {

@@ -42,7 +42,8 @@ func (l *Log) supervise() {
 		} else {
 			l.log.Warn("the subscription to the log has ended; it is taken up again", "err", err, "try", try)
 		}
-		if !errors.Is(err, errSlow) && !errors.Is(err, errStalled) && !l.sleep(ctx, wait(try, 100*time.Millisecond, 10*time.Second)) {
+		atOnce := try == 0 && (errors.Is(err, errSlow) || errors.Is(err, errStalled))
+		if !atOnce && !l.sleep(ctx, wait(try, 100*time.Millisecond, 10*time.Second)) {
 			return
 		}
 	}
