@@ -18,7 +18,7 @@ import (
 
 // client is a server that is spoken to through the client of the server's makers. Nothing but tests uses it: it vouches for
 // what the stubs are made to say, and for what the stand-in answers. Its calls do not honour contexts while it connects, and
-// what it has no words for (filters of reads) it does itself.
+// what it has no words for (filters of reads) is done here. Its option for leaders is forgotten on the way, so the header is set.
 type client struct {
 	config esdb.Configuration
 	root   string
@@ -45,9 +45,6 @@ func (c *client) dial() *esdb.Client {
 	}
 	return client
 }
-
-// leading makes the server hear what the client's own option forgets to say.
-func leading(ctx context.Context) context.Context { return leaderOnly(ctx) }
 
 // outcome translates the client's errors. sent: the call may have had an effect.
 func outcome(err error, sent bool) error {
@@ -83,7 +80,7 @@ func (c *client) append(ctx context.Context, stream string, expected int64, even
 	for _, p := range events {
 		data = append(data, esdb.EventData{EventID: p.id, EventType: p.kind, ContentType: esdb.ContentTypeJson, Data: p.data, Metadata: p.meta})
 	}
-	result, err := c.work.AppendToStream(leading(ctx), stream, options, data...)
+	result, err := c.work.AppendToStream(leaderOnly(ctx), stream, options, data...)
 	if err != nil {
 		return 0, outcome(err, true)
 	}
@@ -103,7 +100,7 @@ func (c *client) readStream(ctx context.Context, stream string, from uint64, way
 	if way == backwards {
 		options.Direction, options.From = esdb.Backwards, esdb.End{}
 	}
-	ctx, cancel := context.WithCancel(leading(ctx))
+	ctx, cancel := context.WithCancel(leaderOnly(ctx))
 	defer cancel()
 	events, err := c.work.ReadStream(ctx, stream, options, uint64(count))
 	if err != nil {
@@ -151,7 +148,7 @@ func (c *client) readAll(ctx context.Context, from store.Position, way direction
 	if way == backwards {
 		options.Direction = esdb.Backwards
 	}
-	ctx, cancel := context.WithCancel(leading(ctx))
+	ctx, cancel := context.WithCancel(leaderOnly(ctx))
 	defer cancel()
 	events, err := c.work.ReadAll(ctx, options, 1<<40)
 	if err != nil {
@@ -220,7 +217,7 @@ func (c *client) subscribeAll(ctx context.Context, after store.Position) iter.Se
 }
 
 func (c *client) tombstone(ctx context.Context, stream string) error {
-	_, err := c.work.TombstoneStream(leading(ctx), stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}})
+	_, err := c.work.TombstoneStream(leaderOnly(ctx), stream, esdb.TombstoneStreamOptions{ExpectedRevision: esdb.Any{}})
 	if err != nil {
 		return outcome(err, true)
 	}

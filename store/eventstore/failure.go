@@ -66,7 +66,7 @@ func judge(err error, trailer metadata.MD, sent bool) verdict {
 	}
 	v := verdict{lost: s.Code() == codes.Unavailable || s.Code() == codes.DeadlineExceeded || s.Code() == codes.Canceled}
 	kind := store.ErrUnavailable
-	if sent {
+	if sent && !isUnhandled(s) {
 		kind = store.ErrUnknownOutcome
 	}
 	v.err = fmt.Errorf("%w: %s: %s", kind, s.Code(), s.Message())
@@ -74,6 +74,11 @@ func judge(err error, trailer metadata.MD, sent bool) verdict {
 		v.err = fmt.Errorf("%w: %w: %s", kind, errHandshake, s.Message())
 	}
 	return v
+}
+
+// isUnhandled reports whether a node says that it has not looked at a request at all, as it does while no leader is known.
+func isUnhandled(s *status.Status) bool {
+	return s.Code() == codes.Unavailable && (s.Message() == "Server Is Not Ready" || s.Message() == "Server Is Too Busy")
 }
 
 func exception(trailer metadata.MD) string { return first(trailer, "exception") }

@@ -69,16 +69,18 @@ func (s *stubs) append(ctx context.Context, stream string, expected int64, event
 		if err != nil {
 			return false, nil, err
 		}
-		// A send that fails says nothing but that the call is over; why is said by CloseAndRecv.
+		// A send that fails says nothing but that the call is over; why is said by CloseAndRecv. The server acts on a call when it
+		// has heard that it is complete, which CloseAndRecv says and which nobody hears of a call that is over.
 		err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_Options_{Options: options}})
 		for i := 0; i < len(events) && err == nil; i++ {
 			err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: proposed(events[i])}})
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
-			return true, call.Trailer(), err
+			return false, nil, err
 		}
+		complete := err == nil
 		answer, err = call.CloseAndRecv()
-		return true, call.Trailer(), err
+		return complete, call.Trailer(), err
 	})
 	if err != nil {
 		return 0, err
