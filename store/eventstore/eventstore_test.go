@@ -125,8 +125,9 @@ func kind(err error) error {
 	return err
 }
 
-func readAll(t *testing.T, l *Log, id history.ID, from uint64) (lines []string) {
+func readAll(t *testing.T, l *Log, id history.ID, from uint64) []string {
 	t.Helper()
+	lines := []string{}
 	for r, err := range l.Read(t.Context(), id, from) {
 		require.NoError(t, err)
 		lines = append(lines, line(r))
