@@ -88,7 +88,6 @@ type fakeNode struct {
 	address string
 	server  *grpc.Server
 	options []grpc.ServerOption
-	silent  chan struct{} // closed: silent subscriptions end
 }
 
 type fakeFeatures struct {

@@ -379,7 +379,9 @@ func TestSlowFollowerReadsFromTheServer(t *testing.T) {
 		if len(seen) == 1 {
 			for int(s.Seq()) < n { // while it is busy with the first
 				require.NoError(t, l.Append(t.Context(), someID, s.Next(7)...))
+				l.ring.mu.Lock()
 				most = max(most, len(l.ring.items))
+				l.ring.mu.Unlock()
 			}
 		}
 	}
