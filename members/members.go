@@ -12,6 +12,7 @@ package members
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -233,4 +234,11 @@ func (m *Members) Has(member string) bool {
 // Silent are the members that were not heard for as long as limit, in the order of their ids.
 func (m *Members) Silent(now time.Time, limit time.Duration) []Member {
 	return slices.DeleteFunc(m.All(), func(o Member) bool { return now.Sub(o.Heard) < limit })
+}
+
+// Copy is how things stand, for comparing them later.
+func (m *Members) Copy() *Members {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Members{from: m.from, all: maps.Clone(m.all), epochs: slices.Clone(m.epochs)} // what they hold never changes
 }
