@@ -41,6 +41,8 @@ type Attempt struct {
 	LastFailure history.Payload
 	Checkpoint  history.Payload
 	Headers     history.Payload // of the run
+	Node        string          // that has the attempt in hand, if it goes on outside of this process; empty: it is not known
+	Claim       bool            // the execution is another node's, so its start is recorded before it is made
 }
 
 // Queue is what is to be done. It may be used from many goroutines.
@@ -75,6 +77,7 @@ type work struct {
 	beat       time.Time
 	recorded   time.Time // the last beat that is, or is being, recorded
 	fresh      bool      // the checkpoint has changed since
+	away       bool      // others know only what is recorded
 	cancel     context.CancelCauseFunc
 	next       *work // ready
 	prev       *work

@@ -40,7 +40,7 @@ func (q *Queue) Take(now time.Time, cancel context.CancelCauseFunc) (h *Hand, ne
 	q.hand++
 	w.state, w.cancel = inHand, cancel
 	w.Serial = max(w.Serial+1, history.Serial(now.UnixMicro()))
-	w.started, w.beat, w.recorded = now, now, now
+	w.started, w.beat, w.recorded, w.away = now, now, now, w.Claim
 	if due := w.limit(); !due.IsZero() {
 		q.limits.Set(w.Key, due)
 	}
@@ -138,7 +138,8 @@ func (q *Queue) BeatOutside(k Key, serial history.Serial, checkpoint history.Pay
 // unlimitedBeat is how often the checkpoints of attempts without a heartbeat limit are recorded.
 const unlimitedBeat = 30 * time.Second
 
-// note keeps a sign of life. It is to be recorded when the checkpoint has changed and half the heartbeat limit has passed.
+// note keeps a sign of life. It is to be recorded when the checkpoint has changed, or others count on it, and half the heartbeat limit
+// has passed.
 func (w *work) note(checkpoint history.Payload, now time.Time) (record bool) {
 	w.beat = now
 	if !checkpoint.Absent() && !bytes.Equal(checkpoint.Sum[:], w.checkpoint.Sum[:]) {
@@ -148,7 +149,7 @@ func (w *work) note(checkpoint history.Payload, now time.Time) (record bool) {
 	if half == 0 {
 		half = unlimitedBeat
 	}
-	if !w.fresh || now.Sub(w.recorded) < half {
+	if !w.fresh && !w.away || now.Sub(w.recorded) < half {
 		return false
 	}
 	w.recorded, w.fresh = now, false

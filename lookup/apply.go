@@ -94,6 +94,7 @@ type batch struct {
 	begun    []*run              // new ones, in the order of the log
 	changed  []*run              // those that were in the table
 	requests []request
+	members  map[history.ID]*store.Record // the newest of each
 	values   []driver.Value
 }
 
@@ -118,11 +119,18 @@ func (b *batch) write(records []store.Record, last store.Position) error {
 			return err
 		}
 	}
+	if err := b.writeMembers(); err != nil {
+		return err
+	}
 	return b.c.exec(context.Background(), writePlace, int64(last))
 }
 
 func (b *batch) fold(record *store.Record) error {
 	e := record.Entry
+	if record.ID.Family() != "" {
+		b.announced(record)
+		return nil
+	}
 	if started, ok := e.Event.(*history.Started); ok {
 		build, err := b.buildBefore(record)
 		if err != nil {
@@ -132,6 +140,7 @@ func (b *batch) fold(record *store.Record) error {
 		b.runs[record.ID] = r
 		b.begun = append(b.begun, r)
 		b.requested(r, e.Request)
+		r.wakes(record.Tail)
 		return nil
 	}
 	r, err := b.newest(record.ID)
@@ -144,6 +153,7 @@ func (b *batch) fold(record *store.Record) error {
 		}
 	}
 	r.evolve(e)
+	r.wakes(record.Tail)
 	b.requested(r, e.Request)
 	if !r.dirty {
 		r.dirty = true

@@ -20,11 +20,7 @@ func (r *run) fixed(to []driver.Value) []driver.Value {
 }
 
 func (r *run) standing(to []driver.Value) []driver.Value {
-	var closed driver.Value
-	if !r.Closed.IsZero() {
-		closed = r.Closed.UnixNano()
-	}
-	return append(to, int64(r.Status), closed, text(r.Failure))
+	return append(to, int64(r.Status), moment(r.Closed), text(r.Failure))
 }
 
 func (r *run) moving(to []driver.Value) []driver.Value {
@@ -33,7 +29,7 @@ func (r *run) moving(to []driver.Value) []driver.Value {
 		delayed = 1
 	}
 	return append(to, int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(delayed), num(r.Activities), num(r.Timers),
-		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), text(r.stall), text(list(r.waits)), text(r.waiting()))
+		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), moment(r.wake), text(r.stall), text(list(r.waits)), text(r.waiting()))
 }
 
 func (r *run) shown(to []driver.Value) []driver.Value {
@@ -74,6 +70,7 @@ func scan(row []driver.Value) (r *run, rest *values) {
 	r.Status, r.Closed, r.Failure = query.Status(v.int64()), v.time(), v.text()
 	r.Seq, r.Build, r.told, r.input, r.delayed = v.seq(), v.text(), v.seq(), v.seq(), v.int() == 1
 	r.Activities, r.Timers, r.Children, r.sends, r.updates, r.Signals = v.int(), v.int(), v.int(), v.int(), v.int(), v.int()
+	r.wake = v.time()
 	r.stall, r.waits, r.Waiting = v.text(), steps(v.text()), v.text()
 	r.Entries = int(r.Seq - r.Began + 1)
 	r.was = r.Status
@@ -97,6 +94,13 @@ func text(s string) driver.Value {
 		return nil
 	}
 	return s
+}
+
+func moment(t time.Time) driver.Value {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixNano()
 }
 
 func num[N int | uint64](n N) driver.Value {

@@ -151,6 +151,6 @@ func (r *run) end(event history.Event, at time.Time) {
 func (r *run) close(status query.Status, at time.Time) {
 	r.Status, r.Closed = status, at
 	r.Activities, r.Timers, r.Children, r.sends, r.updates = 0, 0, 0, 0, 0
-	r.waits, r.stall, r.delayed = nil, "", false
+	r.waits, r.stall, r.delayed, r.wake = nil, "", false, time.Time{}
 	r.told = r.Seq
 }

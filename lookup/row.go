@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
@@ -23,6 +24,7 @@ type run struct {
 	delayed  bool           // it has not begun
 	sends    int            // messages to others that are not delivered
 	updates  int            // accepted and not answered
+	wake     time.Time      // when something is due, where the log says so; see [store.Record]
 	stall    string         // why the code cannot go on
 	waits    []history.Step // activities and children that are waited for when they are cancelled, rising
 

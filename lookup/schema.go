@@ -11,7 +11,7 @@ import (
 // A file of ours says so in its header, with the version of the schema. A file of another version is built anew.
 const (
 	application   = 0x636c6577 // "clew"
-	schemaVersion = 3
+	schemaVersion = 4
 )
 
 // The table run has a row for each run. Its key is the position of the run's first record, which is the same in every
@@ -48,6 +48,7 @@ var schema = []string{
 		sends       INTEGER,
 		updates     INTEGER,
 		signals     INTEGER,
+		wake        INTEGER,
 		stall       TEXT,
 		waits       TEXT,
 		waiting     TEXT,
@@ -87,6 +88,15 @@ var schema = []string{
 		PRIMARY KEY (namespace, id, digest)
 	) STRICT, WITHOUT ROWID`,
 
+	// The last announcement of each node that is neither gone nor buried.
+	`CREATE TABLE member (
+		namespace TEXT NOT NULL,
+		id        TEXT NOT NULL,
+		position  INTEGER NOT NULL,
+		entry     BLOB NOT NULL,
+		PRIMARY KEY (namespace, id)
+	) STRICT, WITHOUT ROWID`,
+
 	// One row: up to where the log is applied.
 	`CREATE TABLE place (position INTEGER NOT NULL) STRICT`,
 	`INSERT INTO place VALUES (0)`,
@@ -105,7 +115,7 @@ var (
 var (
 	fixed    = []string{"position", "namespace", "id", "run", "chain", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation"}
 	standing = []string{"status", "closed", "failure"}
-	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "stall", "waits", "waiting"}
+	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "wake", "stall", "waits", "waiting"}
 	shown    = []string{"attributes", "memo"}
 )
 
@@ -122,6 +132,9 @@ var (
 	insertAttribute = "INSERT INTO attribute VALUES (?, ?, ?, ?, ?, ?)"
 	insertRequest   = "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?)"
 	findRequest     = "SELECT run.run, ifnull(run.chain, run.run) FROM request JOIN run ON run.position = request.run WHERE request.namespace = ? AND request.id = ? AND request.digest = ?"
+	insertMember    = "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?)"
+	dropMember      = "DELETE FROM member WHERE namespace = ? AND id = ?"
+	readMembers     = "SELECT id, position, entry FROM member WHERE namespace = ? ORDER BY id"
 	readPlace       = "SELECT position FROM place"
 	writePlace      = "UPDATE place SET position = ?"
 )

@@ -12,6 +12,7 @@ package members
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -123,7 +124,7 @@ func (m *Members) sharing() []*Member {
 func (m *Members) forget() (some bool) {
 	for len(m.epochs) > 1 {
 		for _, member := range m.all {
-			if !member.Leaving && m.epochs[1].from.After(member.Applied) {
+			if !member.Leaving && member.Applied < m.epochs[1].from {
 				return some
 			}
 		}
@@ -167,13 +168,13 @@ func (m *Members) May(member string, id history.ID, name string, version int) bo
 // holds reports whether a member may still hold what it owned before a position.
 func (m *Members) holds(member string, until store.Position) bool {
 	now := m.all[member]
-	return now != nil && !now.Leaving && until.After(now.Applied)
+	return now != nil && !now.Leaving && now.Applied < until
 }
 
 // unknown reports whether some other member has not acted on what was before Members begins: then it may act by what nobody here
 // knows of.
 func (m *Members) unknown(member string) bool {
-	if m.from == (store.Position{}) {
+	if m.from == 0 {
 		return false
 	}
 	for id := range m.all {
@@ -181,7 +182,7 @@ func (m *Members) unknown(member string) bool {
 			return true
 		}
 	}
-	m.from = store.Position{} // once and for all: who joins later knows more
+	m.from = 0 // once and for all: who joins later knows more
 	return false
 }
 
@@ -233,4 +234,11 @@ func (m *Members) Has(member string) bool {
 // Silent are the members that were not heard for as long as limit, in the order of their ids.
 func (m *Members) Silent(now time.Time, limit time.Duration) []Member {
 	return slices.DeleteFunc(m.All(), func(o Member) bool { return now.Sub(o.Heard) < limit })
+}
+
+// Copy is how things stand, for comparing them later.
+func (m *Members) Copy() *Members {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return &Members{from: m.from, all: maps.Clone(m.all), epochs: slices.Clone(m.epochs)} // what they hold never changes
 }

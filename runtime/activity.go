@@ -19,9 +19,11 @@ func (x *execution) key(step history.Step) dispatch.Key { return dispatch.Key{ID
 
 // Why the context of an attempt ends.
 var (
-	errSettledElsewhere = fmt.Errorf("%w: its outcome came from elsewhere", ErrSettled)
-	errRunClosed        = fmt.Errorf("%w: its run was closed", activity.ErrCancelled)
-	errShutdown         = errors.New("clew: the process shuts down; the attempt is made again elsewhere")
+	errSettledElsewhere   = fmt.Errorf("%w: its outcome came from elsewhere", ErrSettled)
+	errCancelledElsewhere = activity.ErrCancelled
+	errLapsed             = errors.New("clew: this node was not heard for too long; the attempt is made again elsewhere")
+	errRunClosed          = fmt.Errorf("%w: its run was closed", activity.ErrCancelled)
+	errShutdown           = errors.New("clew: the process shuts down; the attempt is made again elsewhere")
 )
 
 func (x *execution) settle(step history.Step, cause error) {
@@ -58,7 +60,7 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 	return dispatch.Attempt{
 		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Local: a.Local, Number: a.Attempt, Serial: a.Serial,
 		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
-		Headers: s.Run.Headers,
+		Headers: s.Run.Headers, Node: a.Node,
 	}
 }
 
@@ -67,6 +69,10 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 	x, s, now := &execution{id: id, rt: r}, m.state, r.now()
 	durable := s.Seq - uint64(len(m.pending))
+	if !r.owns(id, s.Run.Type, s.Run.Version) {
+		x.claim(m)
+		return nil
+	}
 	x.childrenAgain(s, durable)
 	x.sendsAgain(s, durable)
 	if s.Open() && s.Run.Parent.ID != "" && s.Run.Parent.OnClose != history.AbandonChild {
@@ -80,6 +86,8 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 		case a.Pending:
 			r.queue.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
 		case r.queue.Has(x.key(a.Step), a.Attempt):
+		case !a.Started.IsZero() && r.node.has(a.Node):
+			r.queue.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
 		case !a.Started.IsZero():
 			gone = append(gone, commands.Attempt{Run: s.Run.ID, Step: a.Step, Serial: a.Serial})
 		case a.CancelRequested:
@@ -113,6 +121,10 @@ func (a *attempts) feed(ctx context.Context) {
 	var base context.Context
 	var cancel context.CancelCauseFunc
 	for ctx.Err() == nil {
+		if n := a.r.node; n != nil && !n.fit() {
+			sleep(ctx, n.lease/16)
+			continue
+		}
 		if base == nil {
 			base, cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 		}
@@ -192,8 +204,12 @@ func (a *attempts) make(ctx context.Context, h *dispatch.Hand) {
 		a.done(h)
 		a.making.Done()
 	}
-	if p := h.Policy; p.Retry.MaxAttempts == 1 || p.ScheduleToStart > 0 {
-		if err := a.settle(h, commands.BeginAttempt{Attempt: h.Facts()}); err != nil {
+	if p := h.Policy; p.Retry.MaxAttempts == 1 || p.ScheduleToStart > 0 || h.Claim {
+		begin := commands.BeginAttempt{Attempt: h.Facts()}
+		if r.node != nil {
+			begin.Node = r.node.me()
+		}
+		if err := a.settle(h, begin); err != nil {
 			end() // somebody else has settled it, or nobody can record anything
 			return
 		}
@@ -202,19 +218,19 @@ func (a *attempts) make(ctx context.Context, h *dispatch.Hand) {
 	defer func() {
 		if !returned { // the handler called runtime.Goexit, which ends this goroutine
 			go func() {
-				a.outcome(h, history.Payload{}, &activity.PanicError{Message: "runtime.Goexit was called"})
+				a.outcome(ctx, h, history.Payload{}, &activity.PanicError{Message: "runtime.Goexit was called"})
 				end()
 			}()
 		}
 	}()
 	result, err := r.call(ctx, h)
 	returned = true
-	a.outcome(h, result, err)
+	a.outcome(ctx, h, result, err)
 	end()
 }
 
 // outcome records how an attempt ended.
-func (a *attempts) outcome(h *dispatch.Hand, result history.Payload, err error) {
+func (a *attempts) outcome(ctx context.Context, h *dispatch.Hand, result history.Payload, err error) {
 	r := a.r
 	switch {
 	case err == nil:
@@ -223,6 +239,9 @@ func (a *attempts) outcome(h *dispatch.Hand, result history.Payload, err error) 
 		err = a.settle(h, commands.LeavePending{Attempt: h.Facts()})
 	case a.ctx.Err() != nil:
 		return // it is made again by whoever runs next
+	case errors.Is(context.Cause(ctx), errLapsed):
+		r.soon(h.ID) // by whoever owns the execution then
+		return
 	default:
 		err = a.settle(h, r.failed(h, err))
 	}

@@ -24,9 +24,11 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 		}
 		x.offer(m, v.Step, now)
 	case *history.AttemptLost:
-		x.offer(m, v.Step, now)
+		if q.Newest(x.key(v.Step)) <= v.Serial { // else a later one is in hand
+			x.offer(m, v.Step, now)
+		}
 	case *history.AttemptStarted:
-		if a := s.Activities[v.Step]; a != nil && v.Pending {
+		if a := s.Activities[v.Step]; a != nil && a.Serial == v.Serial && (v.Pending || x.rt.node.other(v.Node)) {
 			q.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
 		}
 	case *history.AttemptOverdue:

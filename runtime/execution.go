@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/clewflow/clew/commands"
@@ -25,12 +26,18 @@ type execution struct {
 	runner *runner // nil: nobody works
 	known  *memory // nil: forgotten
 
-	turn atomic64 // 0, or the tick of the watchdog at which the code was told something
-	lru  element
+	heard atomic64    // the highest Seq that another node was heard to append
+	asked atomic.Bool // what was heard is to be looked at, and that is in the inbox
+	turn  atomic64    // 0, or the tick of the watchdog at which the code was told something
+	lru   element
 }
 
 // A runner works on an execution until there is nothing to do or it is given up.
-type runner struct{ x *execution }
+type runner struct {
+	x     *execution
+	owns  bool // this runtime acts for the execution
+	asked bool // the call needs the code
+}
 
 // A memory is what a history amounts to, and the code that runs along it.
 type memory struct {
@@ -39,16 +46,19 @@ type memory struct {
 	stall   error           // why there is no machine though there should be one
 	retryAt time.Time       // of the next try; zero: not in this process
 
-	pending []history.Entry  // not yet appended
-	plain   []history.Entry  // the same with their payloads open; nil: they are
-	failed  error            // why what is pending cannot be appended
-	closed  error            // why payloads of the run cannot be opened; the code is not run then
-	carried []replay.Carried // what the run that is about to be continued leaves
-	ends    []end            // of chains that others wait for, in what is pending
-	first   names            // of the run that was open before what is pending
-	guessed bool             // that there is no history, which the append will tell
-	past    past             // when the runs before this one were recorded
-	began   uint64           // Seq of the Started of the run that was open before what is pending
+	pending  []history.Entry  // not yet appended
+	plain    []history.Entry  // the same with their payloads open; nil: they are
+	failed   error            // why what is pending cannot be appended
+	closed   error            // why payloads of the run cannot be opened; the code is not run then
+	carried  []replay.Carried // what the run that is about to be continued leaves
+	ends     []end            // of chains that others wait for, in what is pending
+	first    names            // of the run that was open before what is pending
+	guessed  bool             // that there is no history, which the append will tell
+	current  bool             // nothing was appended by others but what this runtime was or will be told of
+	fresh    bool             // it was read from the log for the calls at hand
+	absorbed []history.Entry  // that others have appended, and that are not acted on yet
+	past     past             // when the runs before this one were recorded
+	began    uint64           // Seq of the Started of the run that was open before what is pending
 }
 
 // end is the end of a chain and the Seq of the entry that closed its last run.
@@ -131,7 +141,7 @@ func (x *execution) start() bool {
 	if !x.rt.executions.activate(x) {
 		return false
 	}
-	w := &runner{x}
+	w := &runner{x: x}
 	x.runner = w
 	x.rt.crew.run(w.work) // it rests when there is nothing to do, and Close waits until all rest
 	return true
@@ -209,6 +219,9 @@ func (w *runner) handle(m *memory, calls []*call) int {
 		m.guessed = false
 		if errors.Is(err, store.ErrConflict) {
 			w.forget(m)
+			if w.owns && w.x.rt.node != nil {
+				defer w.x.rt.soon(w.x.id) // what others have recorded is yet to be acted on
+			}
 			if round > 2 { // somebody else is busy with it
 				sleep(w.x.rt.ctx, time.Millisecond<<min(round, 10))
 			}
@@ -260,11 +273,23 @@ func (w *runner) act(m *memory) {
 	if m.plain != nil {
 		open = m.plain
 	}
-	for i := range open {
-		x.dispatch(m, &open[i])
+	for _, entries := range [][]history.Entry{m.absorbed, open} {
+		for i := range entries {
+			if w.owns {
+				x.dispatch(m, &entries[i])
+			} else {
+				x.observe(m, &entries[i])
+			}
+		}
 	}
+	m.absorbed, m.fresh = nil, false
 	clear(m.pending)
 	m.pending, m.plain, m.ends, m.began, m.first = m.pending[:0], nil, nil, m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
+	if !w.owns {
+		x.disown(m)
+		x.claim(m)
+		return
+	}
 	wake := m.state.Wake()
 	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt

@@ -63,7 +63,7 @@ func (s *executions) peek(id history.ID) (known bool, now ended) {
 	s.mu.Lock()
 	x := s.all[id]
 	s.mu.Unlock()
-	if x == nil {
+	if x == nil || x.rt.node != nil { // others may have gone on with it
 		return false, now
 	}
 	x.mu.Lock()
@@ -264,4 +264,22 @@ func (s *executions) remembered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.all)
+}
+
+// find returns an execution that somebody works on or that is remembered, nil if it is neither.
+func (s *executions) find(id history.ID) *execution {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all[id]
+}
+
+// ids are those of the executions in memory.
+func (s *executions) ids() []history.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]history.ID, 0, len(s.all))
+	for id := range s.all {
+		all = append(all, id)
+	}
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,6 +36,29 @@ func (r *Runtime) hydrate(ctx context.Context) error {
 		r.notes.forgive()
 	}
 	return r.takeUp(ctx)
+}
+
+// runNode is Run among other nodes. When ctx ends the others take over at once, and what is in hand goes on.
+func (r *Runtime) runNode(ctx context.Context, loops *sync.WaitGroup, attempts *attempts) error {
+	alive, end := context.WithCancel(r.ctx)
+	defer end()
+	var life sync.WaitGroup
+	life.Go(func() { r.node.live(alive) })
+	loops.Go(func() { r.node.releasing(ctx) })
+	loops.Go(func() { r.node.taking(ctx) })
+	<-ctx.Done()
+	loops.Wait()
+	leaving, cancel := context.WithTimeout(alive, r.config.Drain)
+	r.node.leave(leaving)
+	cancel()
+	attempts.drain(r.config.Drain)
+	end()
+	life.Wait()
+	r.working.Store(false)
+	leaving, cancel = context.WithTimeout(context.WithoutCancel(ctx), r.node.lease)
+	r.node.farewell(leaving)
+	cancel()
+	return nil
 }
 
 // lose records that attempts were in hand when their process died. While the store is unavailable it is tried again: what is not
@@ -113,15 +137,28 @@ func (r *Runtime) tryAgain(id history.ID, err error) {
 	r.wakes.WakeBy(id, at, now)
 }
 
-// open yields the tails of open executions: from the log if it keeps them, else from the index.
+// soon has an execution taken up again at once.
+func (r *Runtime) soon(id history.ID) {
+	now := r.now()
+	r.broken.Store(id, now)
+	r.wakes.WakeBy(id, now, now)
+}
+
+// open yields the tails of open executions: from the log if it lists them, else from the index, as of now.
 func (r *Runtime) open(ctx context.Context) iter.Seq2[store.Tail, error] {
 	if r.tails != nil {
 		return r.tails.AllTails(ctx)
 	}
 	return func(yield func(store.Tail, error) bool) {
-		for row, err := range r.Find(ctx, query.Query{Status: query.Open}) {
-			t := store.Tail{ID: history.ID{Namespace: row.Namespace, Workflow: row.ID}, Due: true, Follows: row.Parent != ""}
-			if !yield(t, err) || err != nil {
+		if err := r.fresh(ctx, &query.Query{}); err != nil {
+			yield(store.Tail{}, err)
+			return
+		}
+		for tail, err := range r.index.Open(ctx, r.config.Namespace) {
+			if r.tailed == nil { // nobody has said when something is due
+				tail.Due = true
+			}
+			if !yield(tail, err) || err != nil {
 				return
 			}
 		}

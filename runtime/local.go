@@ -52,6 +52,9 @@ func (l *locals) forget(id history.ID) {
 // ready reports whether an activity can be made: a local step needs its function, which is there when the code has asked
 // for it.
 func (x *execution) ready(m *memory, a *history.Activity) bool {
+	if !x.makes(m.state, a) {
+		return false
+	}
 	if !a.Local {
 		return true
 	}
@@ -72,9 +75,6 @@ func (x *execution) ready(m *memory, a *history.Activity) bool {
 // offerLocals offers the local steps of code that was remembered. One that was in hand when the process before died is offered
 // when that has been recorded.
 func (x *execution) offerLocals(m *memory) {
-	if !x.rt.working.Load() {
-		return
-	}
 	now := x.rt.now()
 	for _, step := range sorted(m.state.Activities) {
 		a := m.state.Activities[step]

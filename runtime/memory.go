@@ -11,10 +11,17 @@ import (
 	"github.com/clewflow/clew/store"
 )
 
-// remember reads what is not known: the state, and with code the machine of an open run. What keeps the code from running
-// is not an error: the execution is then stalled.
-func (w *runner) remember(m *memory, code bool) error {
+// remember reads what is not known: the state and, where code is to run or asked for, the machine of an open run. What keeps the
+// code from running is not an error: the execution is then stalled.
+func (w *runner) remember(m *memory, asked bool) error {
 	r := w.x.rt
+	if err := w.refresh(m); err != nil {
+		return err
+	}
+	if m.state != nil && !m.guessed {
+		w.stand(m)
+	}
+	code := asked || w.works()
 	if m.state != nil && (!code || m.machine != nil) {
 		return nil
 	}
@@ -28,7 +35,10 @@ func (w *runner) remember(m *memory, code bool) error {
 	if err != nil {
 		return err
 	}
-	*m = memory{state: history.Fold(run...), closed: closed}
+	absorbed := m.absorbed
+	*m = memory{state: history.Fold(run...), closed: closed, fresh: true, absorbed: absorbed}
+	w.stand(m)
+	code = asked || w.works()
 	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	run = lastRun(run, m.state.Run.Began)
 	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
@@ -57,8 +67,8 @@ func (w *runner) asksClosed() bool {
 func (w *runner) read() (entries []history.Entry, closed, err error) {
 	r, x := w.x.rt, w.x
 	from, tail := uint64(1), store.Tail{}
-	if r.tails != nil {
-		t, ok, err := r.tails.Tail(r.ctx, x.id)
+	if r.tailed != nil {
+		t, ok, err := r.tailed.Tail(r.ctx, x.id)
 		if err != nil {
 			return nil, nil, fmt.Errorf("runtime: reading %s: %w", x.id, err)
 		}
@@ -121,7 +131,9 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	if err != nil {
 		return w.observed(m, err)
 	}
-	x.offerLocals(m)
+	if w.works() {
+		x.offerLocals(m)
+	}
 	for _, warning := range m.machine.Warnings() {
 		r.logger.Warn("a history was made by code that differs a little from the code that is here", "id", x.id.Workflow, "difference", warning)
 	}
@@ -191,7 +203,8 @@ func (w *runner) begin(m *memory, e *history.Started) {
 		m.machine.Stop()
 	}
 	m.machine, m.stall = nil, nil
-	if !w.x.rt.working.Load() {
+	w.owns = w.x.rt.owns(w.x.id, e.Type, e.Version)
+	if !w.works() && (w.owns || !w.asked) {
 		return
 	}
 	config, err := w.machineConfig(e.Type, e.Version)
@@ -265,8 +278,8 @@ func (w *runner) observed(m *memory, err error) error {
 		m.machine.Stop()
 		m.machine = nil
 	}
-	if !m.state.Open() {
-		m.stall = err
+	if !m.state.Open() || !w.owns {
+		m.stall = err // which the owner records
 		return nil
 	}
 	if done, failed := w.unfit(m, err); done || failed != nil {

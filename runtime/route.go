@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/members"
 )
 
 // Route sends some of the starts of a workflow to one of its versions. A label counts before a share. Starts that no route takes
@@ -131,3 +132,17 @@ func (r *Runtime) unknown(name string, version int) error {
 	}
 	return fmt.Errorf("%w: version %d of workflow %q cannot be started here; its versions are %s", ErrUnknownType, version, name, strings.Join(known, ", "))
 }
+
+// types are those of which the code is here, as members announce them.
+func (r *Runtime) types() (all []string) {
+	for name, versions := range r.codes {
+		for version := range versions {
+			all = append(all, members.TypeOf(name, version))
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// activities are those that are made here.
+func (r *Runtime) activities() []string { return slices.Sorted(maps.Keys(r.handlers)) }

@@ -16,7 +16,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -32,8 +31,6 @@ import (
 	"github.com/clewflow/clew/lookup"
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/store"
-	memorystore "github.com/clewflow/clew/store/memory"
-	"github.com/clewflow/clew/store/pebble"
 	"github.com/clewflow/clew/timers"
 	"github.com/clewflow/clew/vault"
 	"github.com/clewflow/clew/workflow"
@@ -63,6 +60,12 @@ type Config struct {
 	// above 64 KiB goes into files; for other stores: as they are. See package vault for encryption.
 	Vault *vault.Vault
 
+	// Several processes may work on a store that is a server. Each of them is a node; they need nothing else in common.
+	Node   string        // name of this node, for people; default: $CLEW_NODE, else the host's name
+	Lease  time.Duration // a node that was not heard for so long is taken for dead; default 4 s
+	Dir    string        // what a node keeps for itself: its index, and a note of what it has in hand; default: $CLEW_DIR, else memory
+	Shared bool          // other processes have the Log open too; a store that is a server says so itself
+
 	Interceptors []Interceptor
 
 	Hooks Hooks // for tests of clew, and for its test kit
@@ -76,7 +79,9 @@ type Runtime struct {
 	config  Config
 	logger  *slog.Logger
 	log     store.Log
-	tails   store.Tails // nil if the log has none
+	tailed  store.Tailed // nil if the log keeps no tails
+	tails   store.Tails  // nil if the log does not list them
+	node    *node        // nil if no other process works on the store
 	index   *lookup.Index
 	wakes   *timers.Wakes
 	queue   *dispatch.Queue
@@ -149,6 +154,9 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 	r.ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))
 	r.opened, r.leave = context.WithCancel(r.ctx)
 	r.own.Go(func() { r.keepIndex() })
+	if r.node != nil {
+		r.own.Go(func() { r.node.listen(r.ctx) })
+	}
 	r.serve()
 	return r, nil
 }
@@ -181,12 +189,19 @@ func (c *Config) complete() error {
 	if c.Drain == 0 {
 		c.Drain = 10 * time.Second
 	}
+	if c.Lease == 0 {
+		c.Lease = 4 * time.Second
+	}
+	host, _ := os.Hostname() // without one the node has no name
+	fallback(&c.Node, "CLEW_NODE", host)
+	fallback(&c.Dir, "CLEW_DIR", "")
 	if c.Watchdog == 0 {
 		c.Watchdog = 10 * time.Second
 	}
 	return errors.Join(
 		namespace(c.Namespace),
 		positive("Config.Attempts", c.Attempts), positive("Config.Payload", c.Payload), positive("Config.Entries", c.Entries), positive("Config.Drain", int(c.Drain)),
+		positive("Config.Lease", int(c.Lease)),
 		scheme(c.Store),
 	)
 }
@@ -204,13 +219,6 @@ func namespace(name string) error {
 		return &commands.Invalid{Field: field, Value: name, Want: "no slash"}
 	}
 	return commands.CheckName(field, name)
-}
-
-func scheme(where string) error {
-	if kind, _, ok := strings.Cut(where, "://"); ok {
-		return &commands.Invalid{Field: "Config.Store (or CLEW_STORE)", Value: where, Want: `a directory or "memory:"; ` + kind + " stores are not in this release"}
-	}
-	return nil
 }
 
 // buildOf names the program: its module's version, or the revision it was built from.
@@ -314,81 +322,6 @@ func pends(context.Context, history.Payload) (history.Payload, error) {
 // code finds the code of a run; nil if it is not here.
 func (r *Runtime) code(name string, version int) workflow.Code { return r.codes[name][version] }
 
-// horizon is how far in the future a wake may be to be kept in memory.
-const horizon = time.Hour
-
-func (r *Runtime) openStore(ctx context.Context) (err error) {
-	r.key, r.log = r.config.Key, r.config.Log
-	path, blobs := ":memory:", ""
-	switch {
-	case r.log != nil:
-	case r.config.Store == "memory:":
-		r.log = memorystore.New()
-	default:
-		dir := r.config.Store
-		if err := ours(dir); err != nil {
-			return err
-		}
-		if r.log, err = pebble.Open(dir, pebble.Options{Logger: r.logger}); err != nil {
-			return err
-		}
-		path, blobs = filepath.Join(dir, "index.sqlite"), dir
-		if r.notes, err = openInHand(filepath.Join(dir, "in-hand"), r.config.Attempts); err == nil && r.key == nil {
-			r.key, err = keyIn(filepath.Join(dir, "token.key"))
-		}
-		if err != nil {
-			return errors.Join(err, r.log.Close())
-		}
-	}
-	if err := r.openVault(blobs); err != nil {
-		return errors.Join(err, r.log.Close())
-	}
-	if r.key == nil {
-		r.key = newKey()
-	}
-	r.tails, _ = r.log.(store.Tails)
-	far := time.Duration(0)
-	if r.tails != nil {
-		far = horizon
-	}
-	r.wakes = timers.NewWakes(far)
-	if r.index = r.config.Hooks.Index; r.index == nil {
-		if r.index, err = lookup.Open(ctx, path, lookup.Options{Logger: r.logger}); err != nil {
-			return errors.Join(err, r.log.Close())
-		}
-	}
-	head, err := r.log.Head(ctx)
-	if err == nil && r.index.Position() > head {
-		r.logger.Error("the index is ahead of the log: entries that were recorded are missing from the log; the index is rebuilt",
-			"index", r.index.Position(), "head", head)
-		err = r.index.Reset()
-	}
-	if err != nil {
-		return errors.Join(err, r.closeIndex(), r.log.Close())
-	}
-	return nil
-}
-
-// closeIndex closes the index, unless it was given.
-func (r *Runtime) closeIndex() error {
-	if r.config.Hooks.Index != nil {
-		return nil
-	}
-	return r.index.Close()
-}
-
-// ours refuses a directory that holds something else than a store.
-func ours(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) == 0 {
-		return nil // what is wrong with it is said when it is opened
-	}
-	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "log" && e.IsDir() }) {
-		return nil
-	}
-	return &commands.Invalid{Field: "Config.Store (or CLEW_STORE)", Value: dir, Want: "a store, or an empty or new directory: this one holds something else"}
-}
-
 // keepIndex follows the log with the index until Close.
 func (r *Runtime) keepIndex() {
 	if err := r.index.Run(r.ctx, r.log); err != nil && r.ctx.Err() == nil {
@@ -422,6 +355,9 @@ func (r *Runtime) Run(ctx context.Context) error {
 	loops.Go(func() { r.wake(ctx) })
 	loops.Go(func() { attempts.feed(ctx) })
 	loops.Go(func() { attempts.limit(ctx) })
+	if r.node != nil {
+		return r.runNode(ctx, &loops, attempts)
+	}
 	err := r.hydrate(ctx)
 	if err == nil {
 		r.once.Do(func() { close(r.ready) })

@@ -83,11 +83,11 @@ func (r *Runtime) wakeOne(ctx context.Context, id history.ID, slots chan struct{
 // lookThrough takes from the log what it was left to know of far moments.
 func (r *Runtime) lookThrough(ctx context.Context) error {
 	r.wakes.Looking()
-	for tail, err := range r.tails.AllTails(ctx) {
+	for tail, err := range r.open(ctx) {
 		if err != nil {
 			return err
 		}
-		if tail.ID.Namespace == r.config.Namespace {
+		if tail.ID.Namespace == r.config.Namespace && r.owns(tail.ID, tail.Type, tail.Version) {
 			r.wakes.WakeBy(tail.ID, tail.Wake, r.now())
 		}
 	}

@@ -12,9 +12,11 @@ import (
 
 // turns handles calls in memory, until all are handled or enough is to be appended.
 func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) {
-	code := w.x.rt.working.Load()
+	code := false
 	if m.state == nil && first && starts(calls[0]) {
 		m.state, m.guessed = new(history.State), true
+		s := calls[0].command.(commands.Start)
+		w.owns = w.x.rt.owns(w.x.id, s.Type, s.Version)
 	}
 	for _, c := range calls {
 		code = code || c.code
@@ -22,7 +24,7 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 	if err := w.remember(m, code); err != nil {
 		return 0, err
 	}
-	if w.x.rt.working.Load() {
+	if w.works() {
 		if err := w.catchUp(m); err != nil {
 			return 0, err
 		}
@@ -68,6 +70,7 @@ func starts(c *call) bool {
 
 // turn handles one call.
 func (w *runner) turn(m *memory, c *call) error {
+	w.asked = c.code
 	c.answer = answer{run: m.state.Run.ID, chain: m.state.Run.Chain}
 	if c.of != "" && m.state.Status != 0 && m.state.Run.ID != c.of && m.state.Run.Chain != c.of {
 		c.answer.err = fmt.Errorf("%w: run %s is not the current one, which is %s", ErrNotRunning, c.of, m.state.Run.ID)
@@ -75,6 +78,10 @@ func (w *runner) turn(m *memory, c *call) error {
 	}
 	if c.look != nil {
 		return w.look(m, c)
+	}
+	if _, wakes := c.command.(commands.Wake); wakes && !w.owns {
+		c.answer.nothing = true // its owner is woken
+		return nil
 	}
 	again, err := w.requested(m, c)
 	if err != nil {
@@ -106,6 +113,9 @@ func (w *runner) command(m *memory, c *call, command commands.Command) error {
 			c.answer.err = refused
 			return nil
 		}
+		if !w.owns && beatenLately(m.state, command) {
+			events = nil
+		}
 		if len(events) == 0 {
 			c.answer.nothing = first
 			return nil
@@ -133,6 +143,9 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 		return nil, nil
 	}
 	if m.machine == nil {
+		if w.x.rt.node != nil && w.x.rt.code(m.state.Run.Type, m.state.Run.Version) == nil {
+			return w.x.rt.notHere(m.state.Run.Type, m.state.Run.Version), nil
+		}
 		if m.stall == nil {
 			return fmt.Errorf("%w: nobody runs the code of %s here, and it may refuse an update", ErrUnavailable, w.x.id.Workflow), nil
 		}
@@ -155,6 +168,10 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 }
 
 func (w *runner) look(m *memory, c *call) error {
+	if c.code && m.machine == nil && m.stall != nil && w.x.rt.node != nil && w.x.rt.code(m.state.Run.Type, m.state.Run.Version) == nil {
+		c.answer.err = w.x.rt.notHere(m.state.Run.Type, m.state.Run.Version)
+		return nil
+	}
 	if c.code && m.machine == nil && m.stall != nil {
 		c.answer.err = fmt.Errorf("%w: %w", ErrStalled, m.stall)
 		return nil
@@ -211,6 +228,11 @@ func (w *runner) informed(m *memory, command commands.Command) commands.Command 
 		}
 		c.Dice, c.Unread = luck(m.state.Hash), m.unread()
 		return c
+	case commands.HandOver:
+		if !w.owns {
+			c.Attempts = w.x.rt.handed(w.x.id)
+		}
+		return c
 	case commands.CompleteActivity:
 		newest(&c.Attempt)
 		return c
@@ -230,6 +252,9 @@ func (w *runner) record(m *memory, event history.Event, by history.Actor, reques
 	}
 	e := w.entry(m, event, by)
 	e.Request = request
+	if !w.owns {
+		return w.recordAlone(m, e)
+	}
 	if m.machine == nil || event.Role() != history.Input {
 		w.push(m, e)
 		if _, begins := event.(*history.Started); begins {
@@ -260,6 +285,23 @@ func (w *runner) record(m *memory, event history.Event, by history.Actor, reques
 		return err
 	}
 	return w.deadlock(m)
+}
+
+// recordAlone makes an event that others answer the next entry. The code is told of the beginning of a run if it is to judge what
+// comes with it; what it asks then is for the owner to record.
+func (w *runner) recordAlone(m *memory, e history.Entry) error {
+	_, begins := e.Event.(*history.Started)
+	if m.machine != nil && begins {
+		if err := w.tell(m, &e); err != nil {
+			m.machine.Stop()
+			m.machine, m.stall = nil, err
+		}
+	} else if m.machine != nil && (e.Event.Role() == history.Input || closes(e.Event)) {
+		m.machine.Stop() // it was not told
+		m.machine = nil
+	}
+	w.push(m, e)
+	return nil
 }
 
 // full keeps a run from growing beyond what it may hold. The input that comes then is kept, and told when there is more room.
@@ -336,7 +378,7 @@ func (w *runner) answers(m *memory, asks []replay.Ask, told uint64) error {
 // next begins the run that continues the one that has just been closed. Its code is told at once, as part of the same append,
 // unless that is large already. late is a wish that the run end which its code was not told any more: the next is told.
 func (w *runner) next(m *memory, e *history.Started, late *history.CancelRequested) error {
-	if len(m.pending) < maxEntries/2 && w.x.rt.working.Load() {
+	if len(m.pending) < maxEntries/2 && w.works() {
 		if err := w.record(m, e, history.Code, ""); err != nil {
 			return err
 		}
@@ -368,6 +410,9 @@ func (w *runner) entry(m *memory, event history.Event, by history.Actor) history
 		at = m.state.At
 	}
 	e := history.Entry{Seq: m.state.Seq + 1, At: at, By: by, Event: event}
+	if n := w.x.rt.node; n != nil {
+		e.Node = n.me()
+	}
 	// A run may be read without those before it, so its first entry names the build always.
 	if _, begins := event.(*history.Started); begins || m.state.Build != w.x.rt.build {
 		e.Build = w.x.rt.build

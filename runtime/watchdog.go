@@ -64,7 +64,7 @@ func (r *Runtime) giveUp(x *execution, turn int64, reason string) bool {
 	}
 	x.known = nil
 	x.turn.Store(0)
-	w := &runner{x}
+	w := &runner{x: x}
 	x.runner = w
 	go w.work()
 	return true

@@ -42,6 +42,7 @@ var floors = []struct{ name, imports string }{
 	{"timers", "history"},
 	{"dispatch", "history commands timers"},
 	{"lookup", "history query store"},
+	{"members", "history store"},
 	{"vault", "history"},
 	{"store/memory", "history store"},
 	{"store/pebble", "history store"},

@@ -1,0 +1,369 @@
+package runtime_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/memory"
+	"github.com/clewflow/clew/workflow"
+)
+
+// party is several nodes on one log.
+type party struct {
+	t           *testing.T
+	disk        *memory.Disk
+	definitions []workflow.Definition
+	nodes       []*guest
+	logger      *slog.Logger
+}
+
+// guest is one of them.
+type guest struct {
+	*runtime.Runtime
+	log  *wire
+	stop context.CancelFunc
+	ran  chan error
+}
+
+// wire is a node's way to the log. It can be cut, and held up.
+type wire struct {
+	*memory.Log
+	mu   sync.Mutex
+	cut  bool
+	held chan struct{} // nil: it is not
+}
+
+func (w *wire) pass(ctx context.Context) error {
+	w.mu.Lock()
+	cut, held := w.cut, w.held
+	w.mu.Unlock()
+	if held != nil {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if cut {
+		return fmt.Errorf("cut off: %w", store.ErrUnavailable)
+	}
+	return nil
+}
+
+func (w *wire) set(cut bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = cut
+}
+
+// hold stops everything until the function that it returns is called, as if the process were stopped.
+func (w *wire) hold() func() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	held := make(chan struct{})
+	w.held = held
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.held = nil
+		close(held)
+	}
+}
+
+func (w *wire) Append(ctx context.Context, id history.ID, entries ...history.Entry) error {
+	if err := w.pass(ctx); err != nil {
+		return err
+	}
+	return w.Log.Append(ctx, id, entries...)
+}
+
+func (w *wire) AppendTail(ctx context.Context, id history.ID, tail *store.Tail, entries ...history.Entry) error {
+	if err := w.pass(ctx); err != nil {
+		return err
+	}
+	return w.Log.AppendTail(ctx, id, tail, entries...)
+}
+
+func (w *wire) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		if err := w.pass(ctx); err != nil {
+			yield(store.Record{}, err)
+			return
+		}
+		w.Log.Read(ctx, id, from)(yield)
+	}
+}
+
+func (w *wire) Follow(ctx context.Context, after store.Position) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for r, err := range w.Log.Follow(ctx, after) {
+			if failed := w.pass(ctx); failed != nil {
+				yield(store.Record{}, failed)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func newParty(t *testing.T, n int, definitions ...workflow.Definition) *party {
+	p := &party{t: t, disk: memory.NewDisk(), definitions: definitions, logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	for range n {
+		p.join()
+	}
+	return p
+}
+
+// join brings another node, and waits until it works.
+func (p *party) join(definitions ...workflow.Definition) *guest {
+	if definitions == nil {
+		definitions = p.definitions
+	}
+	g := &guest{log: &wire{Log: p.disk.Open()}, ran: make(chan error, 1)}
+	rt, err := runtime.Open(p.t.Context(), runtime.Config{
+		Log: g.log, Shared: true, Node: fmt.Sprint("node-", len(p.nodes)), Logger: p.logger, Drain: time.Second, Key: []byte("k"),
+	}, definitions...)
+	require.NoError(p.t, err)
+	g.Runtime = rt
+	ctx, stop := context.WithCancel(p.t.Context())
+	g.stop = stop
+	go func() { g.ran <- rt.Run(ctx) }()
+	<-rt.Ready()
+	p.nodes = append(p.nodes, g)
+	return g
+}
+
+// leave ends a node as its users do.
+func (p *party) leave(g *guest) {
+	g.stop()
+	require.NoError(p.t, <-g.ran)
+	require.NoError(p.t, g.Close())
+	p.without(g)
+}
+
+// kill cuts a node off for ever. What goes on in its memory reaches nobody.
+func (p *party) kill(g *guest) {
+	require.NoError(p.t, g.log.Log.Close())
+	p.without(g)
+	go func() {
+		g.stop()
+		<-g.ran
+		_ = g.Close()
+	}()
+}
+
+func (p *party) without(g *guest) {
+	for i, o := range p.nodes {
+		if o == g {
+			p.nodes = append(p.nodes[:i:i], p.nodes[i+1:]...)
+			return
+		}
+	}
+}
+
+func (p *party) close() {
+	for len(p.nodes) > 0 {
+		p.leave(p.nodes[0])
+	}
+}
+
+// audit checks that no turn is twice in a history, and returns the number of entries by node.
+func (p *party) audit() map[string]int {
+	by, chains := map[string]int{}, map[history.ID]*history.Chain{}
+	log := p.disk.Open()
+	defer log.Close()
+	head, err := log.Head(context.Background())
+	require.NoError(p.t, err)
+	for r, err := range log.Follow(context.Background(), 0) {
+		require.NoError(p.t, err)
+		c := chains[r.ID]
+		if c == nil {
+			c = &history.Chain{}
+			chains[r.ID] = c
+		}
+		require.NoError(p.t, c.Check(r.Entry))
+		if r.ID.Family() == "" {
+			by[r.Entry.Node]++
+		}
+		if r.Position == head {
+			break
+		}
+	}
+	return by
+}
+
+// dump is what was recorded of an execution, and of the nodes meanwhile.
+func (p *party) dump(id string) string {
+	var b strings.Builder
+	log := p.disk.Open()
+	defer log.Close()
+	head, _ := log.Head(context.Background())
+	for r := range log.Follow(context.Background(), 0) {
+		if r.ID.Workflow == id || r.ID.Family() != "" {
+			fmt.Fprintf(&b, "%d %s %s\n", r.Position, r.ID, history.AppendEntry(nil, r.Entry))
+		}
+		if r.Position == head {
+			break
+		}
+	}
+	return b.String()
+}
+
+// counts counts what was made, by what it was made for.
+type counts struct {
+	mu   sync.Mutex
+	made map[string]int
+}
+
+func (c *counts) count(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.made == nil {
+		c.made = map[string]int{}
+	}
+	c.made[what]++
+}
+
+func (c *counts) of(what string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.made[what]
+}
+
+// parcels is a workflow of three activities with a pause between them.
+func parcels(c *counts) (workflow.Type[string, string], []workflow.Definition) {
+	pack := activity.Define("pack", func(ctx context.Context, what string) (string, error) {
+		c.count(what)
+		select {
+		case <-time.After(200 * time.Millisecond):
+			return what, nil
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	})
+	code := workflow.Define("parcels", func(ctx workflow.Context, id string) (string, error) {
+		for i := range 3 {
+			if _, err := workflow.Do(ctx, pack, fmt.Sprint(id, "-", i)); err != nil {
+				return "", err
+			}
+			if err := workflow.Sleep(ctx, time.Second); err != nil {
+				return "", err
+			}
+		}
+		return id, nil
+	})
+	return code, []workflow.Definition{code, pack}
+}
+
+func TestNodesShareTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		code, definitions := parcels(&c)
+		p := newParty(t, 3, definitions...)
+		for i := range 60 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%3].Runtime, fmt.Sprint("p", i), code, fmt.Sprint("p", i))
+			require.NoError(t, err)
+		}
+		for i := range 60 {
+			out, err := runtime.Result(t.Context(), p.nodes[(i+1)%3].Runtime, fmt.Sprint("p", i), code)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint("p", i), out)
+			for j := range 3 {
+				require.Equal(t, 1, c.of(fmt.Sprint("p", i, "-", j)), "each attempt is made once")
+			}
+		}
+		by := p.audit()
+		require.Len(t, by, 3)
+		for node, n := range by {
+			require.Greater(t, n, 100, node)
+		}
+		p.close()
+	})
+}
+
+func TestTheWorkOfADeadNodeIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		code, definitions := parcels(&c)
+		p := newParty(t, 3, definitions...)
+		for i := range 30 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%3].Runtime, fmt.Sprint("p", i), code, fmt.Sprint("p", i))
+			require.NoError(t, err)
+		}
+		time.Sleep(700 * time.Millisecond)
+		p.kill(p.nodes[1])
+		began := time.Now()
+		for i := range 30 {
+			_, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("p", i), code)
+			require.NoError(t, err)
+		}
+		require.Less(t, time.Since(began), 10*time.Second, "virtual")
+		p.audit()
+		p.close()
+	})
+}
+
+func TestLeavingAndJoiningLosesAndDoublesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		code, definitions := parcels(&c)
+		p := newParty(t, 2, definitions...)
+		for i := range 40 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%2].Runtime, fmt.Sprint("p", i), code, fmt.Sprint("p", i))
+			require.NoError(t, err)
+		}
+		for range 3 {
+			time.Sleep(300 * time.Millisecond)
+			p.join()
+			time.Sleep(250 * time.Millisecond)
+			p.leave(p.nodes[0])
+		}
+		for i := range 40 {
+			_, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("p", i), code)
+			require.NoError(t, err)
+			for j := range 3 {
+				require.Equal(t, 1, c.of(fmt.Sprint("p", i, "-", j)), "each attempt is made once: p%d-%d\n%s", i, j, p.dump(fmt.Sprint("p", i)))
+			}
+		}
+		p.audit()
+		p.close()
+	})
+}
+
+func TestAZombieDoesNothingAndComesBackAsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		code, definitions := parcels(&c)
+		p := newParty(t, 3, definitions...)
+		for i := range 30 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%3].Runtime, fmt.Sprint("p", i), code, fmt.Sprint("p", i))
+			require.NoError(t, err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		release := p.nodes[1].log.hold()
+		time.Sleep(12 * time.Second)
+		release()
+		for i := range 30 {
+			_, err := runtime.Result(t.Context(), p.nodes[1].Runtime, fmt.Sprint("p", i), code)
+			require.NoError(t, err)
+		}
+		require.GreaterOrEqual(t, len(p.audit()), 3)
+		p.close()
+	})
+}
