@@ -98,8 +98,10 @@ func FuzzJoinNeverPanics(f *testing.F) {
 }
 
 func TestTailsComeBack(t *testing.T) {
-	fake := newFake(t, 1)
-	l := open(t, fake.url(), Options{})
+	tailsComeBack(t, open(t, newFake(t, 1).url(), Options{}))
+}
+
+func tailsComeBack(t *testing.T, l *Log) {
 	s := storetest.NewStream(someID)
 	_, ok, err := l.Tail(t.Context(), someID)
 	require.NoError(t, err)

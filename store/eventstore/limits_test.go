@@ -39,8 +39,10 @@ func TestLimitsAreKeptBeforeAnythingIsSent(t *testing.T) {
 // As many entries as are allowed, as large as they may be together, are less than the server takes, with all that an event
 // has beside its entry.
 func TestLargestAppendFitsTheServer(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	largestAppendFits(t, open(t, newFake(t, 1).url(), Options{}))
+}
+
+func largestAppendFits(t *testing.T, l *Log) {
 	bytes, entries := l.Limits()
 	s := storetest.NewStream(someID)
 	base := 0

@@ -142,6 +142,7 @@ func checkRoot(root string) error {
 
 // greet waits until the server answers, and finds out whether it will do.
 func (l *Log) greet(ctx context.Context) error {
+	given := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.opts.Timeout)
 	defer cancel()
 	var last error
@@ -159,6 +160,9 @@ func (l *Log) greet(ctx context.Context) error {
 			last = err
 		}
 		if !l.pause(ctx, try) {
+			if given.Err() != nil {
+				return fmt.Errorf("not reached: %w (%w)", last, given.Err())
+			}
 			return fmt.Errorf("not reached within %s: %w", l.opts.Timeout, last)
 		}
 	}

@@ -13,8 +13,10 @@ import (
 )
 
 func TestTruncateKeepsTheLastEntry(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	truncateKeepsTheLastEntry(t, open(t, newFake(t, 1).url(), Options{}))
+}
+
+func truncateKeepsTheLastEntry(t *testing.T, l *Log) {
 	require.ErrorIs(t, l.Truncate(t.Context(), someID, 1), store.ErrNotFound)
 	s := storetest.NewStream(someID)
 	require.NoError(t, l.Append(t.Context(), someID, s.Next(6)...))
@@ -86,28 +88,30 @@ func TestNodesKeepTheirLastEntryOnly(t *testing.T) {
 func TestTombstoneEndsAStreamForEver(t *testing.T) {
 	for _, way := range over {
 		t.Run(way.name, func(t *testing.T) {
-			f := newFake(t, 1)
-			l := open(t, f.url(), way.o)
-			node := history.ID{Namespace: "node@default", Workflow: "p1"}
-			require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...))
-			ours := mustHead(t, l)
-			s := storetest.NewStream(node)
-			require.NoError(t, l.Append(t.Context(), node, s.Next(1)...))
-			last := mustHead(t, l)
-			require.Error(t, l.Tombstone(t.Context(), someID), "not an execution")
-			require.NoError(t, l.Tombstone(t.Context(), node))
-			require.NoError(t, l.Tombstone(t.Context(), node), "twice")
-			require.ErrorIs(t, l.Append(t.Context(), node, s.Next(1)...), store.ErrConflict)
-			for _, err := range l.Read(t.Context(), node, 1) {
-				require.ErrorIs(t, err, store.ErrNotFound)
-			}
-			require.Equal(t, last, mustHead(t, l), "what the server writes for itself is nobody's head")
-			require.NotEqual(t, ours, last)
-			require.NoError(t, l.Append(t.Context(), history.ID{Namespace: "n", Workflow: "after"}, storetest.NewStream(someID).Next(1)...))
-			require.Len(t, followed(t, l, position(0, 0), 3), 3)
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			require.ErrorIs(t, l.Tombstone(ctx, node), context.Canceled)
+			tombstoneEndsAStream(t, open(t, newFake(t, 1).url(), way.o))
 		})
 	}
+}
+
+func tombstoneEndsAStream(t *testing.T, l *Log) {
+	node := history.ID{Namespace: "node@default", Workflow: "p1"}
+	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...))
+	ours := mustHead(t, l)
+	s := storetest.NewStream(node)
+	require.NoError(t, l.Append(t.Context(), node, s.Next(1)...))
+	last := mustHead(t, l)
+	require.Error(t, l.Tombstone(t.Context(), someID), "not an execution")
+	require.NoError(t, l.Tombstone(t.Context(), node))
+	require.NoError(t, l.Tombstone(t.Context(), node), "twice")
+	require.ErrorIs(t, l.Append(t.Context(), node, s.Next(1)...), store.ErrConflict)
+	for _, err := range l.Read(t.Context(), node, 1) {
+		require.ErrorIs(t, err, store.ErrNotFound)
+	}
+	require.Equal(t, last, mustHead(t, l), "what the server writes for itself is nobody's head")
+	require.NotEqual(t, ours, last)
+	require.NoError(t, l.Append(t.Context(), history.ID{Namespace: "n", Workflow: "after"}, storetest.NewStream(someID).Next(1)...))
+	require.Len(t, followed(t, l, position(0, 0), 3), 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, l.Tombstone(ctx, node), context.Canceled)
 }
