@@ -1,0 +1,157 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store"
+)
+
+// Read is that of [store.Log]. The beginning is read in the call, and with it how far the history goes; the rest comes
+// page by page. The entries are held against the chain of their hashes. A history whose beginning was truncated begins with
+// the first entry that is left; one of which nothing is left although it exists is store.ErrCorrupt, and one that was ended
+// for ever store.ErrNotFound.
+func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
+	from = max(from, 1)
+	stream := l.stream(id)
+	begin, end, err := l.begin(ctx, stream, from)
+	return func(yield func(store.Record, error) bool) {
+		fail := func(err error) { yield(store.Record{}, fmt.Errorf("eventstore: read %s: %w", id, err)) }
+		if err != nil {
+			fail(err)
+			return
+		}
+		var chain history.Chain
+		events, next := begin, from-1
+		for len(events) > 0 {
+			for _, e := range events {
+				if e.revision > end {
+					return
+				}
+				if err := l.usable(ctx); err != nil {
+					fail(err)
+					return
+				}
+				r, err := l.record(e)
+				if err == nil && chain.Seq != 0 && r.Entry.Seq != chain.Seq+1 {
+					err = fmt.Errorf("%w: event %d of stream %s follows event %d", store.ErrCorrupt, e.revision, stream, chain.Seq-1)
+				}
+				if err == nil {
+					if broken := chain.Check(r.Entry); broken != nil {
+						err = fmt.Errorf("%w: event %d of stream %s: %w", store.ErrCorrupt, e.revision, stream, broken)
+					}
+				}
+				if err != nil {
+					fail(err)
+					return
+				}
+				if !yield(r, nil) {
+					return
+				}
+				next = e.revision + 1
+			}
+			if next > end {
+				return
+			}
+			p, err := l.page(ctx, stream, next, forwards, pageEvents)
+			if err == nil && len(p.events) == 0 {
+				err = fmt.Errorf("%w: stream %s ends before event %d, but had %d", store.ErrCorrupt, stream, next, end)
+			}
+			if err != nil {
+				fail(err)
+				return
+			}
+			events = p.events
+		}
+	}
+}
+
+// begin reads the beginning of a history and the revision at which it ends now.
+func (l *Log) begin(ctx context.Context, stream string, from uint64) (events []recorded, end uint64, err error) {
+	p, err := l.page(ctx, stream, from-1, forwards, pageEvents)
+	if err != nil || p.missing {
+		return nil, 0, err
+	}
+	if n := len(p.events); n > 0 && !p.full {
+		return p.events, p.events[n-1].revision, nil
+	}
+	last, err := l.page(ctx, stream, 0, backwards, 1)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(last.events) == 0 {
+		return nil, 0, fmt.Errorf("%w: stream %s exists, and its metadata hides all its events", store.ErrCorrupt, stream)
+	}
+	return p.events, last.events[0].revision, nil
+}
+
+// page reads some events of a stream from the leader.
+func (l *Log) page(ctx context.Context, stream string, from uint64, way direction, count int) (p page, err error) {
+	err = l.again(ctx, func(ctx context.Context) error {
+		p, err = l.server.readStream(ctx, stream, from, way, count)
+		return err
+	})
+	if errors.Is(err, errEnded) {
+		return p, fmt.Errorf("%w: stream %s was ended for ever", store.ErrNotFound, stream)
+	}
+	return p, err
+}
+
+// Head is that of [store.Log]. It is the position of the newest event of clew's: others may be behind it, which nobody who
+// follows will ever see.
+func (l *Log) Head(ctx context.Context) (store.Position, error) {
+	head, err := l.head(ctx)
+	if err != nil {
+		return position(0, 0), fmt.Errorf("eventstore: head: %w", err)
+	}
+	return head, nil
+}
+
+func (l *Log) head(ctx context.Context) (head store.Position, err error) {
+	from := edge
+	for count := 1; ; count = pageEvents { // more than one only where streams were ended for ever
+		var p page
+		err := l.again(ctx, func(ctx context.Context) error {
+			p, err = l.server.readAll(ctx, from, backwards, count)
+			return err
+		})
+		if err != nil {
+			return position(0, 0), err
+		}
+		for _, e := range p.events {
+			if !e.system() {
+				return e.at, nil
+			}
+			from = e.at
+		}
+		if len(p.events) == 0 {
+			return position(0, 0), nil
+		}
+	}
+}
+
+// Tail is that of [store.Tailed]: the row that was appended with the last entry.
+func (l *Log) Tail(ctx context.Context, id history.ID) (store.Tail, bool, error) {
+	stream := l.stream(id)
+	wrong := func(err error) (store.Tail, bool, error) {
+		return store.Tail{}, false, fmt.Errorf("eventstore: tail of %s: %w", id, err)
+	}
+	p, err := l.page(ctx, stream, 0, backwards, 1)
+	if err != nil {
+		return wrong(err)
+	}
+	if len(p.events) == 0 {
+		return store.Tail{}, false, nil
+	}
+	r, err := l.record(p.events[0])
+	if err != nil {
+		return wrong(err)
+	}
+	if r.Tail == nil {
+		return store.Tail{}, false, nil
+	}
+	return *r.Tail, true, nil
+}
