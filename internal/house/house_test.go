@@ -46,6 +46,7 @@ var floors = []struct{ name, imports string }{
 	{"vault", "history"},
 	{"store/memory", "history store"},
 	{"store/pebble", "history store"},
+	{"store/eventstore/esdbtest", ""},
 	{"store/eventstore", "history store"},
 	{"store/storetest", "history store store/memory"},
 
