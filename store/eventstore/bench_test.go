@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
@@ -21,12 +22,12 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, callers := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("driver/callers=%d", callers), func(b *testing.B) {
-			l := open(b, newFake(b, 1).url(), Options{})
+			l := open(b, serve(b, esdbtest.Options{}).URL(), Options{})
 			measure(b, callers, func(s *storetest.Stream) error { return l.Append(b.Context(), s.ID, s.Next(2)...) })
 		})
 		b.Run(fmt.Sprintf("raw/callers=%d", callers), func(b *testing.B) {
 			conns := make([]streams.StreamsClient, 2)
-			address := newFake(b, 1).nodes[0].address
+			address := serve(b, esdbtest.Options{}).Address(0)
 			for i := range conns {
 				conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 				require.NoError(b, err)
@@ -111,7 +112,7 @@ func measure(b *testing.B, callers int, do func(*storetest.Stream) error) {
 // How fast does a view catch up, and how old is a record that it gets live?
 func BenchmarkFollow(b *testing.B) {
 	b.Run("catching up", func(b *testing.B) {
-		l := open(b, newFake(b, 1).url(), Options{})
+		l := open(b, serve(b, esdbtest.Options{}).URL(), Options{})
 		s := storetest.NewStream(someID).Sized(100)
 		for n := b.N; n > 0; n -= 500 {
 			require.NoError(b, l.Append(b.Context(), someID, s.Next(min(n, 500))...))
@@ -128,7 +129,7 @@ func BenchmarkFollow(b *testing.B) {
 	})
 	for _, callers := range []int{1, 100} {
 		b.Run(fmt.Sprintf("live/callers=%d", callers), func(b *testing.B) {
-			l := open(b, newFake(b, 1).url(), Options{})
+			l := open(b, serve(b, esdbtest.Options{}).URL(), Options{})
 			var mu sync.Mutex
 			acked := map[string]time.Time{}
 			var lags []time.Duration

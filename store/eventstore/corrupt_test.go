@@ -9,42 +9,46 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
 // What others did to a stream is told, with the stream and the revision, and is never passed over.
 func TestDamageIsTold(t *testing.T) {
-	replace := func(old, by string) func(*written) {
-		return func(e *written) {
+	replace := func(old, by string) func(*proposal) {
+		return func(e *proposal) {
 			e.data, e.meta = bytes.ReplaceAll(e.data, []byte(old), []byte(by)), bytes.ReplaceAll(e.meta, []byte(old), []byte(by))
 		}
 	}
 	for _, test := range []struct {
 		name    string
-		damage  func(e *written)
+		damage  func(e *proposal)
 		in      string // the error
 		follows bool   // it is seen by those who follow too, who do not check hashes
 	}{
-		{"foreign type", func(e *written) { e.kind = "OrderPaid" }, `of the kind "signaled"`, true},
-		{"foreign event", func(e *written) { e.kind, e.data, e.meta = "OrderPaid", []byte("{}"), nil }, "not written by clew", true},
-		{"broken data", func(e *written) { e.data = e.data[:len(e.data)-3] }, "not those of an entry", true},
-		{"broken metadata", func(e *written) { e.meta = e.meta[:len(e.meta)-3] }, "not those of an entry", true},
-		{"no metadata", func(e *written) { e.meta = nil }, "not written by clew", true},
-		{"unknown kind", func(e *written) { replace(`"signaled"`, `"from-the-future"`)(e); e.kind = "from-the-future" }, "unknown kind", true},
+		{"foreign type", func(e *proposal) { e.kind = "OrderPaid" }, `of the kind "signaled"`, true},
+		{"foreign event", func(e *proposal) { e.kind, e.data, e.meta = "OrderPaid", []byte("{}"), nil }, "not written by clew", true},
+		{"broken data", func(e *proposal) { e.data = e.data[:len(e.data)-3] }, "not those of an entry", true},
+		{"broken metadata", func(e *proposal) { e.meta = e.meta[:len(e.meta)-3] }, "not those of an entry", true},
+		{"no metadata", func(e *proposal) { e.meta = nil }, "not written by clew", true},
+		{"unknown kind", func(e *proposal) { replace(`"signaled"`, `"from-the-future"`)(e); e.kind = "from-the-future" }, "unknown kind", true},
 		{"another Seq", replace(`"seq":2`, `"seq":7`), "want 2", true},
 		{"changed event", replace("paid", "lost"), "hash does not fit", false},
 		{"changed payload", replace(`"n":2`, `"n":3`), "not the one that was recorded", false},
 		{"changed time", replace("2026-01-01T", "2026-01-02T"), "hash does not fit", false},
-		{"no position", func(e *written) { e.commit = max64 }, "22.6", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := newFake(t, 1)
-			l := open(t, f.url(), Options{})
-			require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(3)...))
-			before := readAll(t, l, someID, 1)
-			bad := f.streams["clew.x.n-w"][1]
-			at := position(bad.commit, bad.commit)
-			test.damage(bad)
+			f := serve(t, esdbtest.Options{})
+			l := open(t, f.URL(), Options{})
+			var events []proposal
+			for _, e := range storetest.NewStream(someID).Next(3) {
+				events = append(events, propose("clew.x.n-w", e, nil))
+			}
+			test.damage(&events[1])
+			_, err := l.server.append(t.Context(), "clew.x.n-w", noStream, events)
+			require.NoError(t, err)
+			bad := f.Stream("clew.x.n-w")[1]
+			at := position(bad.Position, bad.Position)
 			n, last := 0, error(nil)
 			for _, err := range l.Read(t.Context(), someID, 1) {
 				if last = err; err == nil {
@@ -74,19 +78,20 @@ func TestDamageIsTold(t *testing.T) {
 						}
 					}
 				}
-				require.Equal(t, []string{before[0], before[2]}, lines)
+				require.Contains(t, lines[0], `"seq":1`)
+				require.Contains(t, lines[1], `"seq":3`)
 			}
 		})
 	}
 }
 
 func TestFieldsOfLaterReleasesAreKept(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
-	s := storetest.NewStream(someID)
-	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
-	e := f.streams["clew.x.n-w"][0]
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
+	e := propose("clew.x.n-w", storetest.NewStream(someID).Next(1)[0], nil)
 	e.meta = []byte(strings.Replace(string(e.meta), `{"format":1,`, `{"format":1,"later":[1],`, 1))
+	_, err := l.server.append(t.Context(), "clew.x.n-w", noStream, []proposal{e})
+	require.NoError(t, err)
 	for r, err := range l.Follow(t.Context(), position(0, 0)) {
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(string(history.AppendEntry(nil, r.Entry)), `{"later":[1],"seq":1,`))
@@ -96,9 +101,9 @@ func TestFieldsOfLaterReleasesAreKept(t *testing.T) {
 
 // Somebody else's event in an empty stream makes the first entry the second event.
 func TestStreamBegunByOthersIsAConflict(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
-	f.foreign("clew.x.n-w", "Mine")
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
+	f.Write("clew.x.n-w", "Mine")
 	require.ErrorIs(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...), store.ErrConflict)
 	for _, err := range l.Read(t.Context(), someID, 1) {
 		require.ErrorIs(t, err, store.ErrCorrupt)
@@ -106,12 +111,23 @@ func TestStreamBegunByOthersIsAConflict(t *testing.T) {
 }
 
 func TestStreamOfOthersUnderTheRootIsTold(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
-	f.foreign("clew.stray", "Something")
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
+	f.Write("clew.stray", "Something")
 	for r, err := range l.Follow(t.Context(), position(0, 0)) {
 		require.ErrorIs(t, err, store.ErrCorrupt)
 		require.ErrorContains(t, err, `"clew.stray" is no stream of clew's`)
 		require.False(t, isStart(r.Position))
 	}
+}
+
+func TestServerThatTellsNoPositionIsNoServer(t *testing.T) {
+	e := propose("clew.x.n-w", storetest.NewStream(someID).Next(1)[0], nil)
+	r := recorded{stream: "clew.x.n-w", kind: e.kind, at: position(12, 12), data: e.data, meta: e.meta}
+	_, err := names{"clew."}.record(r)
+	require.NoError(t, err)
+	r.at = position(max64, max64)
+	_, err = names{"clew."}.record(r)
+	require.ErrorIs(t, err, store.ErrCorrupt)
+	require.ErrorContains(t, err, "22.6")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
@@ -98,7 +99,7 @@ func FuzzJoinNeverPanics(f *testing.F) {
 }
 
 func TestTailsComeBack(t *testing.T) {
-	tailsComeBack(t, open(t, newFake(t, 1).url(), Options{}))
+	tailsComeBack(t, open(t, serve(t, esdbtest.Options{}).URL(), Options{}))
 }
 
 func tailsComeBack(t *testing.T, l *Log) {

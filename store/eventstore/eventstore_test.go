@@ -12,8 +12,21 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
+
+// serve starts a stand-in for a server.
+func serve(t testing.TB, o esdbtest.Options) *esdbtest.Server {
+	t.Helper()
+	s, err := esdbtest.Start(o)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// stored is how many events of an execution a server holds.
+func stored(s *esdbtest.Server, id history.ID) int { return len(s.Stream(names{"clew."}.stream(id))) }
 
 func open(t testing.TB, url string, o Options) *Log {
 	t.Helper()
@@ -40,7 +53,7 @@ func driver(o Options) storetest.Driver {
 		return urls[l]
 	}
 	return storetest.Driver{
-		Open: func(t *testing.T) store.Log { return on(t, newFake(t, 1).url()) },
+		Open: func(t *testing.T) store.Log { return on(t, serve(t, esdbtest.Options{}).URL()) },
 		Reopen: func(t *testing.T, l store.Log) store.Log {
 			require.NoError(t, l.Close())
 			return on(t, of(l))
@@ -72,8 +85,8 @@ func TestEventStoreAgreesWithMemory(t *testing.T) {
 
 // The client and the stubs are asked the same things of one database, and are told the same.
 func TestStubsAgreeWithTheClient(t *testing.T) {
-	f := newFake(t, 1)
-	agree(t, open(t, f.url(), over[1].o), open(t, f.url(), over[0].o), func() { f.foreign("$stats-x", "$stats") })
+	s := serve(t, esdbtest.Options{})
+	agree(t, open(t, s.URL(), over[1].o), open(t, s.URL(), over[0].o), func() { s.Write("$stats-x", "$stats") })
 }
 
 // agree asks two logs on one database the same things. foreign has somebody else write something.

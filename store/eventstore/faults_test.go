@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"iter"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
@@ -27,35 +28,23 @@ var someID = history.ID{Namespace: "n", Workflow: "w"}
 // impatient makes one try of a call short.
 const impatient = "&defaultDeadline=150"
 
-func written1(t *testing.T, f *fake, id history.ID) int {
-	t.Helper()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.streams[names{"clew."}.stream(id)])
-}
-
 func TestUnknownOutcomesAreSettled(t *testing.T) {
 	for _, way := range over {
-		for name, fault := range map[string]appendFault{
-			"fails before": failsBefore, "fails after": failsAfter, "hangs before": hangsBefore, "hangs after": hangsAfter,
-			"arrives late": arrivesLate, "times out": timesOut,
+		for name, fault := range map[string]esdbtest.Action{
+			"fails after": esdbtest.CommitThenFail, "hangs before": esdbtest.Hang, "hangs after": esdbtest.CommitThenHang,
+			"cut after": esdbtest.CommitThenCut, "arrives late": esdbtest.CommitLate, "times out": esdbtest.TimeOut,
 		} {
 			t.Run(way.name+" "+name, func(t *testing.T) {
-				f := newFake(t, 1)
-				f.onAppend = func(_ int, _ string, n int) appendFault {
-					if n == 2 || n == 3 {
-						return fault
-					}
-					return fine
-				}
-				l := open(t, f.url()+impatient, way.o)
-				s := storetest.NewStream(someID)
-				require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
-				require.NoError(t, l.Append(t.Context(), someID, s.Next(2)...))
-				f.arrive()
-				require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
-				f.arrive()
-				require.Equal(t, 4, written1(t, f, someID), "each once")
+				s := serve(t, esdbtest.Options{})
+				s.Inject(esdbtest.Fault{Do: fault, From: 2, Times: 2})
+				l := open(t, s.URL()+impatient, way.o)
+				of := storetest.NewStream(someID)
+				require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+				require.NoError(t, l.Append(t.Context(), someID, of.Next(2)...))
+				s.Arrive()
+				require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+				s.Arrive()
+				require.Equal(t, 4, stored(s, someID), "each once")
 				require.Len(t, readAll(t, l, someID, 1), 4)
 				require.Equal(t, uint64(2), l.Stats().Unknown)
 				require.Equal(t, uint64(3), l.Stats().Appends)
@@ -64,26 +53,18 @@ func TestUnknownOutcomesAreSettled(t *testing.T) {
 	}
 }
 
-// An append that is still on its way may arrive before its repetition, between two, or after all.
+// An append that is still on its way may arrive before its repetition, after it, or by itself at any moment.
 func TestLateArrivalIsOneCopy(t *testing.T) {
-	for arrives := range 3 {
-		t.Run(fmt.Sprintf("with try %d", arrives+2), func(t *testing.T) {
-			f := newFake(t, 1)
-			f.onAppend = func(_ int, _ string, n int) appendFault {
-				if n == arrives+2 {
-					f.arrive()
-				}
-				if n <= 2 {
-					return arrivesLate
-				}
-				return fine
-			}
-			l := open(t, f.url(), Options{})
-			s := storetest.NewStream(someID)
-			require.NoError(t, l.Append(t.Context(), someID, s.Next(2)...))
-			f.arrive()
-			require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
-			require.Equal(t, 3, written1(t, f, someID))
+	for _, after := range []time.Duration{0, time.Microsecond, 20 * time.Millisecond, 60 * time.Millisecond} {
+		t.Run(after.String(), func(t *testing.T) {
+			s := serve(t, esdbtest.Options{})
+			s.Inject(esdbtest.Fault{Do: esdbtest.CommitLate, For: after, Times: 2})
+			l := open(t, s.URL(), Options{})
+			of := storetest.NewStream(someID)
+			require.NoError(t, l.Append(t.Context(), someID, of.Next(2)...))
+			s.Arrive()
+			require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+			require.Equal(t, 3, stored(s, someID))
 		})
 	}
 }
@@ -91,60 +72,62 @@ func TestLateArrivalIsOneCopy(t *testing.T) {
 // What was given up as unknown and arrives after somebody else's entry changes nothing; before it, it wins.
 func TestLateArrivalNeverParts(t *testing.T) {
 	for _, first := range []bool{true, false} {
-		f := newFake(t, 1)
-		l := open(t, f.url(), Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		f.onAppend = func(_ int, _ string, n int) appendFault {
-			if n == 1 {
-				defer cancel()
-				return arrivesLate
-			}
-			return fine
-		}
+		s := serve(t, esdbtest.Options{})
+		s.Inject(esdbtest.Fault{Do: esdbtest.CommitLate, Times: 1})
+		l := open(t, s.URL(), Options{Settle: time.Nanosecond})
 		mine, others := storetest.NewStream(someID).Next(2), storetest.NewStream(someID).Vary("other").Next(1)
-		err := l.Append(ctx, someID, mine...)
-		require.ErrorIs(t, err, store.ErrUnknownOutcome)
-		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, l.Append(t.Context(), someID, mine...), store.ErrUnknownOutcome)
 		if first {
-			f.arrive()
+			s.Arrive()
 			require.ErrorIs(t, l.Append(t.Context(), someID, others...), store.ErrConflict)
 			require.NoError(t, l.Append(t.Context(), someID, mine...))
-			require.Equal(t, 2, written1(t, f, someID))
+			require.Equal(t, 2, stored(s, someID))
 			continue
 		}
 		require.NoError(t, l.Append(t.Context(), someID, others...))
-		f.arrive()
+		s.Arrive()
 		require.ErrorIs(t, l.Append(t.Context(), someID, mine...), store.ErrConflict)
-		require.Equal(t, 1, written1(t, f, someID))
+		require.Equal(t, 1, stored(s, someID))
 	}
 }
 
-func TestTornConnectionIsSettled(t *testing.T) {
-	f := newFake(t, 1)
-	f.onAppend = func(_ int, _ string, n int) appendFault {
-		if n == 2 {
-			return cutsAfter
-		}
-		return fine
-	}
-	l := open(t, f.url()+impatient, Options{})
-	s := storetest.NewStream(someID)
-	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
+func TestNetworkThatSwallowsEverythingIsSurvived(t *testing.T) {
+	s := serve(t, esdbtest.Options{})
+	l := open(t, s.URL()+impatient, Options{})
+	of := storetest.NewStream(someID)
+	require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+	s.Pause(0)
 	var g errgroup.Group
-	next := s.Next(1)
+	next := of.Next(1)
 	g.Go(func() error { return l.Append(t.Context(), someID, next...) })
 	require.Eventually(t, func() bool { return l.Stats().Unknown > 0 }, 10*time.Second, time.Millisecond)
-	f.nodes[0].server.Stop()
-	f.nodes[0].start(t)
+	s.Resume(0)
 	require.NoError(t, g.Wait())
-	require.Equal(t, 2, written1(t, f, someID))
+	require.Equal(t, 2, stored(s, someID))
+}
+
+func TestServerThatSendsItsClientsAwayIsFollowed(t *testing.T) {
+	s := serve(t, esdbtest.Options{})
+	l := open(t, s.URL(), Options{})
+	of := storetest.NewStream(someID)
+	n := 0
+	require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+	for _, err := range l.Follow(t.Context(), position(0, 0)) {
+		require.NoError(t, err)
+		if n++; n == 4 {
+			break
+		}
+		require.NoError(t, s.GoAway(0))
+		require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+	}
+	require.Equal(t, 4, stored(s, someID))
 }
 
 // Who gives no deadline is not kept for ever.
 func TestUnknownOutcomeIsToldAfterAWhile(t *testing.T) {
-	f := newFake(t, 1)
-	f.onAppend = func(int, string, int) appendFault { return timesOut }
-	l := open(t, f.url(), Options{Settle: time.Millisecond})
+	f := serve(t, esdbtest.Options{})
+	f.Inject(esdbtest.Fault{Do: esdbtest.TimeOut})
+	l := open(t, f.URL(), Options{Settle: time.Millisecond})
 	err := l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...)
 	require.ErrorIs(t, err, store.ErrUnknownOutcome)
 	require.NotErrorIs(t, err, store.ErrUnavailable)
@@ -153,36 +136,34 @@ func TestUnknownOutcomeIsToldAfterAWhile(t *testing.T) {
 // Whatever the server does, a call ends when its context does.
 func TestContextsAreHonoured(t *testing.T) {
 	t.Run("server hangs", func(t *testing.T) {
-		for _, fault := range []appendFault{hangsBefore, hangsAfter} {
-			f := newFake(t, 1)
+		for _, fault := range []esdbtest.Action{esdbtest.Hang, esdbtest.CommitThenHang} {
+			f := serve(t, esdbtest.Options{})
 			ctx, cancel := context.WithCancel(t.Context())
-			f.onAppend = func(int, string, int) appendFault { cancel(); return fault }
-			l := open(t, f.url(), Options{})
+			f.Inject(esdbtest.Fault{Do: fault})
+			l := open(t, f.URL(), Options{})
+			go func() {
+				assert.Eventually(t, func() bool { return f.Calls(esdbtest.Append) > 0 }, 10*time.Second, time.Millisecond)
+				cancel()
+			}()
 			err := l.Append(ctx, someID, storetest.NewStream(someID).Next(1)...)
 			require.ErrorIs(t, err, store.ErrUnknownOutcome)
 			require.ErrorIs(t, err, context.Canceled)
 		}
 	})
 	t.Run("handshake hangs", func(t *testing.T) {
-		silent, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer silent.Close()
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			conn, err := silent.Accept()
-			cancel()
-			if err == nil {
-				defer conn.Close()
-				<-t.Context().Done()
-			}
-		}()
-		_, err = Open(ctx, "esdb://"+silent.Addr().String(), Options{Timeout: time.Hour})
+		s := serve(t, esdbtest.Options{TLS: true})
+		s.Pause(0)
+		defer s.Resume(0)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := Open(ctx, s.URL()+"&tlsVerifyCert=false", Options{Timeout: time.Hour})
 		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 	t.Run("server is gone", func(t *testing.T) {
-		f := newFake(t, 1)
-		l := open(t, f.url(), Options{Patience: time.Hour})
-		f.nodes[0].server.Stop()
+		f := serve(t, esdbtest.Options{})
+		l := open(t, f.URL(), Options{Patience: time.Hour})
+		f.Refuse(0)
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		require.ErrorIs(t, l.Append(ctx, someID, storetest.NewStream(someID).Next(1)...), context.DeadlineExceeded)
@@ -196,9 +177,9 @@ func TestContextsAreHonoured(t *testing.T) {
 
 // Nothing was sent, so nothing can have been stored: that is said, and not that it is unknown.
 func TestServerThatIsAwayIsUnavailable(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{Patience: time.Millisecond})
-	f.nodes[0].server.Stop()
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{Patience: time.Millisecond})
+	f.Refuse(0)
 	_, err := l.Head(t.Context())
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	err = l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...)
@@ -207,15 +188,15 @@ func TestServerThatIsAwayIsUnavailable(t *testing.T) {
 	for _, err := range l.Read(t.Context(), someID, 1) {
 		require.ErrorIs(t, err, store.ErrUnavailable)
 	}
-	_, err = Open(t.Context(), f.url(), Options{Timeout: time.Millisecond})
+	_, err = Open(t.Context(), f.URL(), Options{Timeout: time.Millisecond})
 	require.ErrorIs(t, err, store.ErrUnavailable)
-	require.ErrorContains(t, err, f.nodes[0].address)
+	require.ErrorContains(t, err, f.Address(0))
 }
 
 func TestOutageIsSurvivedByTheSameLog(t *testing.T) {
 	before := runtime.NumGoroutine()
-	f := newFake(t, 1)
-	l := open(t, f.url()+impatient, Options{Patience: time.Hour})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL()+impatient, Options{Patience: time.Hour})
 	s := storetest.NewStream(someID)
 	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 	var seen atomic.Int64
@@ -231,7 +212,7 @@ func TestOutageIsSurvivedByTheSameLog(t *testing.T) {
 		return nil
 	})
 	require.Eventually(t, func() bool { return seen.Load() == 1 }, 10*time.Second, time.Millisecond)
-	f.nodes[0].server.Stop()
+	again := f.Refuse(0)
 	const callers = 100
 	for i := range callers {
 		g.Go(func() error {
@@ -239,40 +220,47 @@ func TestOutageIsSurvivedByTheSameLog(t *testing.T) {
 			return l.Append(t.Context(), id, storetest.NewStream(id).Next(1)...)
 		})
 	}
-	f.nodes[0].start(t)
+	require.NoError(t, again())
 	require.Eventually(t, func() bool { return seen.Load() == callers+1 }, 10*time.Second, time.Millisecond)
 	cancel()
 	require.NoError(t, g.Wait())
 	require.NotZero(t, l.Stats().Resubscriptions)
 	require.NoError(t, l.Close())
-	f.nodes[0].server.Stop()
+	require.NoError(t, f.Close())
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, 5*time.Millisecond, "goroutines are left over")
 }
 
 func TestLeaderChangesLoseAndDoubleNothing(t *testing.T) {
-	f := newFake(t, 3)
-	f.onAppend = func(node int, _ string, n int) appendFault {
-		if n%40 == 39 {
-			f.lead((node + 1) % 3) // somebody else is elected, and this append is on record all the same
-			return failsAfter
-		}
-		return fine
-	}
-	l, other := open(t, f.url(), Options{}), open(t, f.url(), Options{})
-	const appenders, each = 10, 30
+	s := serve(t, esdbtest.Options{Nodes: 3})
+	s.Inject(esdbtest.Fault{Do: esdbtest.CommitThenFail, From: 30, Times: 10})
+	s.Inject(esdbtest.Fault{Do: esdbtest.CommitLate, For: time.Millisecond, From: 100, Times: 10})
+	s.Inject(esdbtest.Fault{Do: esdbtest.CommitThenCut, From: 200, Times: 3})
+	l, other := open(t, s.URL(), Options{}), open(t, s.URL(), Options{})
+	const appenders, each = 10, 60
 	var g errgroup.Group
 	for a := range appenders {
 		g.Go(func() error {
 			id := history.ID{Namespace: "n", Workflow: fmt.Sprint(a)}
-			s := storetest.NewStream(id)
+			of := storetest.NewStream(id)
 			for range each {
-				if err := l.Append(t.Context(), id, s.Next(1)...); err != nil {
+				if err := l.Append(t.Context(), id, of.Next(1)...); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
+	g.Go(func() error { // elections
+		for i := 1; i <= 5; i++ {
+			before := s.Calls(esdbtest.Append)
+			if !assert.Eventually(t, func() bool { return s.Calls(esdbtest.Append) >= before+50 }, 20*time.Second, time.Millisecond) {
+				return errors.New("nothing is appended under the new leader")
+			}
+			s.Lead(-1)
+			s.Lead(i % 3)
+		}
+		return nil
+	})
 	all := followed(t, other, position(0, 0), appenders*each)
 	require.NoError(t, g.Wait())
 	seen := map[string]bool{}
@@ -281,14 +269,32 @@ func TestLeaderChangesLoseAndDoubleNothing(t *testing.T) {
 		seen[line] = true
 	}
 	for a := range appenders {
-		require.Equal(t, each, written1(t, f, history.ID{Namespace: "n", Workflow: fmt.Sprint(a)}))
+		require.Equal(t, each, stored(s, history.ID{Namespace: "n", Workflow: fmt.Sprint(a)}))
 	}
 	require.NotZero(t, l.Stats().Reconnects)
+	require.NotZero(t, l.Stats().Unknown)
+}
+
+// A follower that lags behind answers nothing that decides something.
+func TestLaggingFollowersDecideNothing(t *testing.T) {
+	s := serve(t, esdbtest.Options{Nodes: 3})
+	l := open(t, s.URL()+"&nodePreference=follower", Options{ringRecords: 2})
+	s.Lag(3)
+	of := storetest.NewStream(someID)
+	for range 6 {
+		require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+	}
+	require.Len(t, readAll(t, l, someID, 1), 6)
+	all := followed(t, l, position(0, 0), 6)
+	require.True(t, strings.HasPrefix(all[5], fmt.Sprint(mustHead(t, l))+" "))
+	s.Lag(0)
+	require.NoError(t, l.Append(t.Context(), someID, of.Next(1)...))
+	require.Len(t, followed(t, l, position(0, 0), 7), 7)
 }
 
 func TestLeaderIsFoundWhenNodesDie(t *testing.T) {
-	f := newFake(t, 3)
-	l := open(t, f.url()+impatient, Options{})
+	f := serve(t, esdbtest.Options{Nodes: 3})
+	l := open(t, f.URL()+impatient+"&gossipTimeout=1", Options{})
 	s := storetest.NewStream(someID)
 	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 	var g errgroup.Group
@@ -305,14 +311,14 @@ func TestLeaderIsFoundWhenNodesDie(t *testing.T) {
 	})
 	<-got
 	for leader := 1; leader < 3; leader++ {
-		f.lead(leader)
-		f.nodes[leader-1].server.Stop()
+		f.Lead(leader)
+		f.Refuse(leader - 1)
 		require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 		<-got
 	}
 	cancel()
 	require.NoError(t, g.Wait())
-	f.lead(-1)
+	f.Lead(-1)
 	l.opts.Patience = time.Millisecond
 	require.ErrorIs(t, l.Append(t.Context(), someID, s.Next(1)...), store.ErrUnavailable, "nobody leads")
 }
@@ -321,24 +327,22 @@ func TestFollowersSeeAllOnceAcrossResubscriptions(t *testing.T) {
 	for _, small := range []bool{false, true} {
 		for _, way := range over {
 			t.Run(fmt.Sprintf("%s small=%t", way.name, small), func(t *testing.T) {
-				f := newFake(t, 1)
-				f.onSubscribe = func(n int) subscribeFault {
-					switch n % 4 {
-					case 0:
-						return subscribeFault{err: status.Error(codes.Aborted, "Consumer too slow to handle event while live. Client resubscription required.")}
-					case 1:
-						return subscribeFault{dropAfter: 30, repeat: true}
-					case 2:
-						return subscribeFault{silentAfter: 20, repeat: true}
+				f := serve(t, esdbtest.Options{})
+				for i, fault := range []esdbtest.Fault{
+					{Do: esdbtest.Drop, After: 30}, {Do: esdbtest.Stall, After: 20}, {Do: esdbtest.Repeat}, {Do: esdbtest.TooSlow, After: 5},
+					{Do: esdbtest.Drop}, {Do: esdbtest.FailBefore, On: esdbtest.Subscribe}, {Do: esdbtest.Stall}, {Do: esdbtest.TooSlow},
+				} {
+					if fault.From, fault.Times = i+1, 1; fault.Do != esdbtest.Repeat { // that one goes on
+						f.Inject(fault)
 					}
-					return subscribeFault{dropAfter: 25}
 				}
+				f.Inject(esdbtest.Fault{Do: esdbtest.Repeat})
 				o := way.o
 				o.quiet, o.grace = 20*time.Millisecond, 10*time.Millisecond
 				if small {
 					o.ringRecords = 3
 				}
-				l := open(t, f.url(), o)
+				l := open(t, f.URL(), o)
 				const n = 200
 				var g errgroup.Group
 				seen := make([][]string, 4)
@@ -355,7 +359,7 @@ func TestFollowersSeeAllOnceAcrossResubscriptions(t *testing.T) {
 				}
 				s := storetest.NewStream(someID)
 				for range n {
-					f.foreign("$stats-1", "$stats")
+					f.Write("$stats-1", "$stats")
 					require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 				}
 				require.NoError(t, g.Wait())
@@ -374,8 +378,8 @@ func TestFollowersSeeAllOnceAcrossResubscriptions(t *testing.T) {
 }
 
 func TestSlowFollowerReadsFromTheServer(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{ringRecords: 10})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{ringRecords: 10})
 	s := storetest.NewStream(someID)
 	const n = 600
 	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
@@ -400,13 +404,13 @@ func TestSlowFollowerReadsFromTheServer(t *testing.T) {
 }
 
 func TestFollowFromEveryPosition(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{ringRecords: 4})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{ringRecords: 4})
 	s := storetest.NewStream(someID)
 	const n = 12
 	var at []store.Position
 	for range n {
-		f.foreign("other-1", "Something")
+		f.Write("other-1", "Something")
 		require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 		head, err := l.Head(t.Context())
 		require.NoError(t, err)
@@ -421,8 +425,8 @@ func TestFollowFromEveryPosition(t *testing.T) {
 
 // Ten thousand events of others stand between two of ours and behind them.
 func TestForeignEventsAreNoMatter(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
 	head, err := l.Head(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, head)
@@ -430,7 +434,7 @@ func TestForeignEventsAreNoMatter(t *testing.T) {
 	for range 2 {
 		require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 		for range 10_000 {
-			f.foreign("$stats-127.0.0.1:2113", "$stats")
+			f.Write("$stats-127.0.0.1:2113", "$stats")
 		}
 	}
 	want := readAll(t, l, someID, 1)
@@ -438,7 +442,7 @@ func TestForeignEventsAreNoMatter(t *testing.T) {
 	head, err = l.Head(t.Context())
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(want[1], fmt.Sprint(head)+" "), "the head is ours")
-	require.True(t, isStart(mustHead(t, open(t, f.url(), Options{Root: "another."}))))
+	require.True(t, isStart(mustHead(t, open(t, f.URL(), Options{Root: "another."}))))
 }
 
 func mustHead(t *testing.T, l *Log) store.Position {
@@ -448,14 +452,9 @@ func mustHead(t *testing.T, l *Log) store.Position {
 }
 
 func TestSilentSubscriptionIsReplaced(t *testing.T) {
-	f := newFake(t, 1)
-	f.onSubscribe = func(n int) subscribeFault {
-		if n == 1 {
-			return subscribeFault{silentAfter: 1}
-		}
-		return subscribeFault{}
-	}
-	l := open(t, f.url(), Options{quiet: 20 * time.Millisecond, grace: 10 * time.Millisecond})
+	f := serve(t, esdbtest.Options{})
+	f.Inject(esdbtest.Fault{Do: esdbtest.Stall, After: 1, Times: 1})
+	l := open(t, f.URL(), Options{quiet: 20 * time.Millisecond, grace: 10 * time.Millisecond})
 	s := storetest.NewStream(someID)
 	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 	n := 0
@@ -464,40 +463,34 @@ func TestSilentSubscriptionIsReplaced(t *testing.T) {
 		if n++; n == 4 {
 			break
 		}
-		require.Eventually(t, func() bool { return f.counted("subscribe") > 0 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return f.Calls(esdbtest.Subscribe) > 0 }, 10*time.Second, time.Millisecond)
 		require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 	}
 	require.Equal(t, uint64(1), l.Stats().Stalls)
-	require.Equal(t, 2, f.counted("subscribe"))
+	require.Equal(t, 2, f.Calls(esdbtest.Subscribe))
 }
 
 // A log in which nothing happens is looked at now and then, and nothing is done about it.
 func TestIdleLogRaisesNoAlarm(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{quiet: time.Millisecond, grace: time.Millisecond})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{quiet: time.Millisecond, grace: time.Millisecond})
 	s := storetest.NewStream(someID)
 	require.NoError(t, l.Append(t.Context(), someID, s.Next(1)...))
 	for i := range 3 {
-		f.foreign("$stats-1", "$stats")
+		f.Write("$stats-1", "$stats")
 		followed(t, l, position(0, 0), 1)
-		looked := f.counted("read")
-		require.Eventually(t, func() bool { return f.counted("read") > looked+5 }, 10*time.Second, time.Millisecond, "round %d", i)
+		looked := f.Calls(esdbtest.Read)
+		require.Eventually(t, func() bool { return f.Calls(esdbtest.Read) > looked+5 }, 10*time.Second, time.Millisecond, "round %d", i)
 	}
 	require.Zero(t, l.Stats().Stalls)
-	require.Equal(t, 1, f.counted("subscribe"))
+	require.Equal(t, 1, f.Calls(esdbtest.Subscribe))
 }
 
 // A hundred calls that hang are all that a connection carries; others go on.
 func TestFullConnectionBlocksNobodyForever(t *testing.T) {
-	f := newFake(t, 1)
-	release := make(chan struct{})
-	f.onAppend = func(_ int, stream string, _ int) appendFault {
-		if strings.Contains(stream, "stuck") {
-			<-release
-		}
-		return fine
-	}
-	l := open(t, f.url(), Options{Connections: 1})
+	f := serve(t, esdbtest.Options{})
+	f.Inject(esdbtest.Fault{Do: esdbtest.Hang, Stream: "clew.x.n-stuck"})
+	l := open(t, f.URL()+"&defaultDeadline=1000", Options{Connections: 1})
 	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...))
 	var g errgroup.Group
 	for i := range 150 {
@@ -506,22 +499,30 @@ func TestFullConnectionBlocksNobodyForever(t *testing.T) {
 			return l.Append(t.Context(), id, storetest.NewStream(id).Next(1)...)
 		})
 	}
-	require.Eventually(t, func() bool { return f.counted("append") >= 101 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return f.Calls(esdbtest.Append) >= 101 }, 10*time.Second, time.Millisecond)
 	// The subscription has a connection of its own; the first record comes by it although all calls are stuck.
-	other := open(t, f.url(), Options{})
+	other := open(t, f.URL(), Options{})
 	next := storetest.Continue(someID, storetest.NewStream(someID).Next(1)).Next(1)
 	require.NoError(t, other.Append(t.Context(), someID, next...))
-	close(release)
+	f.Heal()
 	require.NoError(t, g.Wait())
 	require.Len(t, followed(t, l, position(0, 0), 152), 152)
 }
 
-func TestRefusedSubscriptionIsTold(t *testing.T) {
-	f := newFake(t, 1)
-	f.onSubscribe = func(int) subscribeFault {
-		return subscribeFault{err: status.Error(codes.PermissionDenied, "no")}
+// refusing is a server that has taken away the right to subscribe.
+type refusing struct{ server }
+
+func (refusing) subscribeAll(context.Context, store.Position) iter.Seq2[delivery, error] {
+	return func(yield func(delivery, error) bool) {
+		yield(delivery{}, judge(status.Error(codes.PermissionDenied, "no"), nil, false).err)
 	}
-	l := open(t, f.url(), Options{})
+}
+
+func TestRefusedSubscriptionIsTold(t *testing.T) {
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{connect: func(a address, root string, o Options, c *counters) server {
+		return refusing{&stubs{newCluster(a, 1, o.Logger, c), root}}
+	}})
 	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...))
 	var last error
 	n := 0
@@ -535,11 +536,11 @@ func TestRefusedSubscriptionIsTold(t *testing.T) {
 }
 
 func TestPositionOfAnotherLogIsCorrupt(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
 	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...))
 	var last error
-	for _, err := range l.Follow(t.Context(), position(7, 7)) {
+	for _, err := range l.Follow(t.Context(), position(1<<40, 1<<40)) {
 		last = err
 	}
 	require.ErrorIs(t, last, store.ErrCorrupt)
@@ -547,8 +548,8 @@ func TestPositionOfAnotherLogIsCorrupt(t *testing.T) {
 }
 
 func TestRacesHaveOneWinner(t *testing.T) {
-	f := newFake(t, 1)
-	a, b := open(t, f.url(), Options{}), open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	a, b := open(t, f.URL(), Options{}), open(t, f.URL(), Options{})
 	var all []history.Entry
 	for round := range 200 {
 		var errs [2]error
@@ -574,10 +575,9 @@ func TestRacesHaveOneWinner(t *testing.T) {
 }
 
 func TestCloseEndsWhatIsUnderWay(t *testing.T) {
-	f := newFake(t, 1)
-	reached := make(chan struct{})
-	f.onAppend = func(int, string, int) appendFault { close(reached); return hangsBefore }
-	l := open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	f.Inject(esdbtest.Fault{Do: esdbtest.Hang})
+	l := open(t, f.URL(), Options{})
 	var g errgroup.Group
 	g.Go(func() error {
 		err := l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...)
@@ -586,7 +586,7 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 		}
 		return nil
 	})
-	<-reached
+	require.Eventually(t, func() bool { return f.Calls(esdbtest.Append) > 0 }, 10*time.Second, time.Millisecond)
 	require.NoError(t, l.Close())
 	require.NoError(t, g.Wait())
 }

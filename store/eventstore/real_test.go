@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
@@ -31,17 +33,18 @@ func TestRealServer(t *testing.T) {
 
 // What is tried against real servers is itself tried here, on a server that is not empty.
 func TestSuiteForRealServers(t *testing.T) {
-	f := newFake(t, 1)
+	f := serve(t, esdbtest.Options{})
 	for _, s := range []string{"$stats-1", "clew.x.n-w", "orders-1"} {
-		f.foreign(s, "Something")
+		f.Write(s, "Something")
 	}
-	onServer(t, f.url())
-	for stream, events := range f.streams {
-		if len(stream) > 8 && stream[:8] == "clewtest" {
-			require.True(t, f.tombstoned[stream], "%s is left over, with %d events", stream, len(events))
+	onServer(t, f.URL())
+	for _, e := range f.Events() {
+		if strings.HasPrefix(e.Stream, "clewtest") {
+			all := f.Stream(e.Stream)
+			require.Equal(t, "$streamDeleted", all[len(all)-1].Type, "%s is left over", e.Stream)
 		}
 	}
-	require.Len(t, f.streams["clew.x.n-w"], 1, "what is not of the run is not touched")
+	require.Len(t, f.Stream("clew.x.n-w"), 1, "what is not of the run is not touched")
 }
 
 func onServer(t *testing.T, url string) {

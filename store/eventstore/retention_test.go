@@ -9,11 +9,12 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
 func TestTruncateKeepsTheLastEntry(t *testing.T) {
-	truncateKeepsTheLastEntry(t, open(t, newFake(t, 1).url(), Options{}))
+	truncateKeepsTheLastEntry(t, open(t, serve(t, esdbtest.Options{}).URL(), Options{}))
 }
 
 func truncateKeepsTheLastEntry(t *testing.T, l *Log) {
@@ -37,8 +38,8 @@ func truncateKeepsTheLastEntry(t *testing.T, l *Log) {
 }
 
 func TestTruncateKeepsWhatOthersSay(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
 	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(4)...))
 	require.NoError(t, l.server.setMetadata(t.Context(), "clew.x.n-w", noStream, eventID("a", history.Hash{}), []byte(`{"$acl":{"$r":["$all"]},"mine":1}`)))
 	require.NoError(t, l.Truncate(t.Context(), someID, 3))
@@ -49,8 +50,8 @@ func TestTruncateKeepsWhatOthersSay(t *testing.T) {
 }
 
 func TestHistoryOfWhichNothingIsLeftIsCorrupt(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
 	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(2)...))
 	require.NoError(t, l.server.setMetadata(t.Context(), "clew.x.n-w", noStream, eventID("a", history.Hash{}), []byte(`{"$tb":2}`)))
 	n := 0
@@ -62,15 +63,15 @@ func TestHistoryOfWhichNothingIsLeftIsCorrupt(t *testing.T) {
 }
 
 func TestNodesKeepTheirLastEntryOnly(t *testing.T) {
-	f := newFake(t, 1)
-	l := open(t, f.url(), Options{})
+	f := serve(t, esdbtest.Options{})
+	l := open(t, f.URL(), Options{})
 	node := history.ID{Namespace: "node@default", Workflow: "p1"}
 	s := storetest.NewStream(node)
 	for range 3 {
 		require.NoError(t, l.Append(t.Context(), node, s.Next(1)...))
 	}
-	require.Len(t, f.streams["$$clew.node.default-p1"], 1)
-	require.JSONEq(t, `{"$maxCount":1}`, string(f.streams["$$clew.node.default-p1"][0].data))
+	require.Len(t, f.Stream("$$clew.node.default-p1"), 1)
+	require.JSONEq(t, `{"$maxCount":1}`, string(f.Stream("$$clew.node.default-p1")[0].Data))
 	lines := readAll(t, l, node, 1)
 	require.Len(t, lines, 1)
 	require.Contains(t, lines[0], `"seq":3`)
@@ -82,13 +83,13 @@ func TestNodesKeepTheirLastEntryOnly(t *testing.T) {
 	again := storetest.NewStream(node)
 	require.NoError(t, l.Append(t.Context(), node, again.Next(1)...), "the first once more")
 	require.NoError(t, l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...))
-	require.Empty(t, f.streams["$$clew.x.n-w"], "an execution keeps all")
+	require.Empty(t, f.Stream("$$clew.x.n-w"), "an execution keeps all")
 }
 
 func TestTombstoneEndsAStreamForEver(t *testing.T) {
 	for _, way := range over {
 		t.Run(way.name, func(t *testing.T) {
-			tombstoneEndsAStream(t, open(t, newFake(t, 1).url(), way.o))
+			tombstoneEndsAStream(t, open(t, serve(t, esdbtest.Options{}).URL(), way.o))
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -20,10 +21,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 
 	"github.com/clewflow/clew/store"
+	"github.com/clewflow/clew/store/eventstore/esdbtest"
 	"github.com/clewflow/clew/store/storetest"
 )
 
@@ -69,24 +69,45 @@ func (a *authority) issue(t *testing.T, name string, ends time.Duration) (cert, 
 	return a.write(t, name+".crt", "CERTIFICATE", der), a.write(t, name+".key", "EC PRIVATE KEY", secret)
 }
 
-// serve starts a server with a certificate that ends after a time, and returns its address.
-func (a *authority) serve(t *testing.T, ends time.Duration, clients bool) (*fake, string) {
+// front puts TLS before a server, with a certificate that ends after a time, and returns the address.
+func (a *authority) front(t *testing.T, s *esdbtest.Server, ends time.Duration, clients bool) string {
 	cert, key := a.issue(t, "node", ends)
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	require.NoError(t, err)
-	c := &tls.Config{Certificates: []tls.Certificate{pair}}
+	c := &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2"}}
 	if clients {
 		c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
 		c.ClientCAs.AddCert(a.cert)
 	}
-	f := newFake(t, 1, grpc.Creds(credentials.NewTLS(c)))
-	return f, f.nodes[0].address
+	l, err := tls.Listen("tcp", "127.0.0.1:0", c)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", s.Address(0))
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			pass := func(to, from net.Conn) {
+				_, _ = io.Copy(to, from)
+				_, _ = to.Close(), from.Close()
+			}
+			go pass(out, in)
+			go pass(in, out)
+		}
+	}()
+	return l.Addr().String()
 }
 
 func TestPrivateAuthority(t *testing.T) {
 	a := newAuthority(t)
-	f, address := a.serve(t, time.Hour, false)
-	f.password = "se%cret"
+	users := map[string]esdbtest.User{"clew": {Password: "se%cret", ReadAll: true}}
+	address := a.front(t, serve(t, esdbtest.Options{Users: users}), time.Hour, false)
 	for _, way := range over {
 		l := open(t, "esdb://clew:se%25cret@"+address+"?tlsCaFile="+a.dir+"/ca.crt", way.o)
 		id := someID
@@ -99,10 +120,8 @@ func TestPrivateAuthority(t *testing.T) {
 // What cannot heal is told at once; Open does not go on trying.
 func TestWrongCertificatesAreTold(t *testing.T) {
 	a, other := newAuthority(t), newAuthority(t)
-	_, good := a.serve(t, time.Hour, false)
-	_, expired := a.serve(t, -time.Hour, false)
-	_, strict := a.serve(t, time.Hour, true)
-	plain := newFake(t, 1).nodes[0].address
+	s := serve(t, esdbtest.Options{})
+	good, expired, strict, plain := a.front(t, s, time.Hour, false), a.front(t, s, -time.Hour, false), a.front(t, s, time.Hour, true), s.Address(0)
 	own, key := a.issue(t, "clew", time.Hour)
 	o := Options{Timeout: time.Hour}
 	for name, test := range map[string]struct{ url, in string }{
@@ -129,17 +148,15 @@ func TestWrongCertificatesAreTold(t *testing.T) {
 }
 
 func TestWhoMayNotIsToldAtOpen(t *testing.T) {
-	f := newFake(t, 1)
-	f.password = "right-secret"
-	address := f.nodes[0].address
+	users := map[string]esdbtest.User{"clew": {Password: "right-secret", ReadAll: true}, "blind": {Password: "right-secret"}}
+	address := serve(t, esdbtest.Options{Users: users}).Address(0)
 	for _, user := range []string{"clew:wrong-secret@", "other:right-secret@", ""} {
 		_, err := Open(t.Context(), "esdb://"+user+address+"?tls=false", Options{Timeout: time.Hour})
 		require.ErrorIs(t, err, store.ErrDenied)
 		require.ErrorContains(t, err, "user")
 	}
 	open(t, "esdb://clew:right-secret@"+address+"?tls=false", Options{})
-	f.mayReadAll = false
-	_, err := Open(t.Context(), "esdb://clew:right-secret@"+address+"?tls=false", Options{Timeout: time.Hour})
+	_, err := Open(t.Context(), "esdb://blind:right-secret@"+address+"?tls=false", Options{Timeout: time.Hour})
 	require.ErrorIs(t, err, store.ErrDenied)
 	require.ErrorContains(t, err, "$all")
 }
@@ -148,9 +165,7 @@ func TestPasswordsAreInNoErrorAndNoLog(t *testing.T) {
 	const secret = "tr0ub4dor"
 	var logged bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	f := newFake(t, 1)
-	f.password = secret
-	address := f.nodes[0].address
+	address := serve(t, esdbtest.Options{Users: map[string]esdbtest.User{"clew": {Password: secret, ReadAll: true}}}).Address(0)
 	for _, text := range []string{
 		"esdb://clew:" + secret + "@" + address + "?tls=false",
 		"esdb://clew:" + secret + "x@" + address + "?tls=false",
