@@ -49,7 +49,7 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	head, err := r.log.Head(ctx)
-	if err == nil && r.index.Position() > head {
+	if err == nil && r.index.Position().After(head) {
 		r.logger.Error("the index is ahead of the log: entries that were recorded are missing from the log; the index is rebuilt",
 			"index", r.index.Position(), "head", head)
 		err = r.index.Reset()
