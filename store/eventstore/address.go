@@ -39,9 +39,6 @@ func parseAddress(text string, allowDefault bool, log *slog.Logger) (a address, 
 	}
 	bare = keepKnown(bare, log)
 	if a.config, err = esdb.ParseConnectionString(bare); err != nil {
-		if strings.Contains(bare, "@") {
-			err = errors.New(`it holds another "@"; write those in the name and the password as %40`)
-		}
 		return a, fmt.Errorf("the connection string cannot be read, want esdb://name:password@host:2113?tls=true: %w", err)
 	}
 	a.config.Logger = esdb.NoopLogging()
@@ -77,6 +74,9 @@ func cutUser(text string) (bare, user, password string, err error) {
 	}
 	hosts, query, hasQuery := strings.Cut(rest, "?")
 	i := strings.LastIndexByte(hosts, '@')
+	if i < 0 && strings.Contains(query, "@") { // what stands before may be half a password
+		return "", "", "", errors.New(`the connection string has an "@" behind the first "?"; write "?" in a name or a password as %3F, and "@" in a setting as %40`)
+	}
 	if i < 0 {
 		return text, "", "", nil
 	}

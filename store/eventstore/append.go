@@ -9,8 +9,8 @@ import (
 	"github.com/clewflow/clew/store"
 )
 
-// Append is that of [store.Log]. It returns store.ErrUnknownOutcome only when ctx ends, or the Log is closed, before the
-// outcome is certain.
+// Append is that of [store.Log]. An append whose outcome is unknown is repeated until it is certain; store.ErrUnknownOutcome is
+// returned only when before that ctx ends, Options.Settle has passed, or the Log is closed.
 func (l *Log) Append(ctx context.Context, id history.ID, entries ...history.Entry) error {
 	return l.append(ctx, id, nil, entries)
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"strings"
-	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
@@ -23,9 +22,7 @@ type client struct {
 	config esdb.Configuration
 	root   string
 
-	mu         sync.Mutex
 	work, feed *esdb.Client
-	closed     bool
 }
 
 var _ server = (*client)(nil)
@@ -224,14 +221,5 @@ func (c *client) tombstone(ctx context.Context, stream string) error {
 	return nil
 }
 
-// close lets go of the clients. To close one while somebody calls it is a panic of its own, so a log over this one must be
-// at rest but for its subscription, which is on the other.
-func (c *client) close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed {
-		c.closed = true
-		_ = c.work.Close()
-	}
-	return nil
-}
+// close does nothing: to close a client while somebody calls it is a panic of its own, and the servers of tests hang up anyway.
+func (c *client) close() error { return nil }

@@ -72,14 +72,18 @@ func TestEventStoreAgreesWithMemory(t *testing.T) {
 
 // The client and the stubs are asked the same things of one database, and are told the same.
 func TestStubsAgreeWithTheClient(t *testing.T) {
+	f := newFake(t, 1)
+	agree(t, open(t, f.url(), over[1].o), open(t, f.url(), over[0].o), func() { f.foreign("$stats-x", "$stats") })
+}
+
+// agree asks two logs on one database the same things. foreign has somebody else write something.
+func agree(t *testing.T, a, b *Log, foreign func()) {
 	seed := storetest.Seed(t, 7)
 	rng := rand.New(rand.NewPCG(seed, 2))
-	f := newFake(t, 1)
-	a, b := open(t, f.url(), over[1].o), open(t, f.url(), over[0].o)
 	all := map[history.ID][]history.Entry{}
 	for i := range 300 {
 		if rng.IntN(10) == 0 {
-			f.foreign("$stats-x", "$stats")
+			foreign()
 		}
 		id := history.ID{Namespace: "n", Workflow: fmt.Sprint(rng.IntN(6))}
 		has := all[id]
@@ -125,8 +129,9 @@ func kind(err error) error {
 	return err
 }
 
-func readAll(t *testing.T, l *Log, id history.ID, from uint64) (lines []string) {
+func readAll(t *testing.T, l *Log, id history.ID, from uint64) []string {
 	t.Helper()
+	lines := []string{}
 	for r, err := range l.Read(t.Context(), id, from) {
 		require.NoError(t, err)
 		lines = append(lines, line(r))

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -89,7 +88,6 @@ type fakeNode struct {
 	address string
 	server  *grpc.Server
 	options []grpc.ServerOption
-	silent  chan struct{} // closed: silent subscriptions end
 }
 
 type fakeFeatures struct {
@@ -371,7 +369,8 @@ func (n *fakeNode) Tombstone(ctx context.Context, req *streams.TombstoneReq) (*s
 	}
 	n.write(stream, []*written{{id: uuid.NewString(), kind: "$streamDeleted"}})
 	n.tombstoned[stream] = true
-	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_NoPosition{NoPosition: empty}}, nil
+	at := n.log[len(n.log)-1].commit
+	return &streams.TombstoneResp{PositionOption: &streams.TombstoneResp_Position_{Position: &streams.TombstoneResp_Position{CommitPosition: at, PreparePosition: at}}}, nil
 }
 
 // visible are the events of a stream that its metadata do not hide.
@@ -540,5 +539,3 @@ func (n *fakeNode) subscribe(o *streams.ReadReq_Options, call streams.Streams_Re
 		}
 	}
 }
-
-func (f *fake) String() string { return fmt.Sprintf("%d events", len(f.log)) }

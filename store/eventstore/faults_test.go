@@ -140,6 +140,16 @@ func TestTornConnectionIsSettled(t *testing.T) {
 	require.Equal(t, 2, written1(t, f, someID))
 }
 
+// Who gives no deadline is not kept for ever.
+func TestUnknownOutcomeIsToldAfterAWhile(t *testing.T) {
+	f := newFake(t, 1)
+	f.onAppend = func(int, string, int) appendFault { return timesOut }
+	l := open(t, f.url(), Options{Settle: time.Millisecond})
+	err := l.Append(t.Context(), someID, storetest.NewStream(someID).Next(1)...)
+	require.ErrorIs(t, err, store.ErrUnknownOutcome)
+	require.NotErrorIs(t, err, store.ErrUnavailable)
+}
+
 // Whatever the server does, a call ends when its context does.
 func TestContextsAreHonoured(t *testing.T) {
 	t.Run("server hangs", func(t *testing.T) {
@@ -379,7 +389,9 @@ func TestSlowFollowerReadsFromTheServer(t *testing.T) {
 		if len(seen) == 1 {
 			for int(s.Seq()) < n { // while it is busy with the first
 				require.NoError(t, l.Append(t.Context(), someID, s.Next(7)...))
+				l.ring.mu.Lock()
 				most = max(most, len(l.ring.items))
+				l.ring.mu.Unlock()
 			}
 		}
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Logger      *slog.Logger  // nil: nothing is logged
 	Timeout     time.Duration // how long Open tries; 0: 10 s
 	Patience    time.Duration // how long a call that certainly changed nothing is tried again when the server is not there; 0: 5 s
+	Settle      time.Duration // how long an append whose outcome is unknown is repeated, if its context lasts; 0: 15 s
 	MaxBytes    int           // of the entries of one append, at most; more only for servers from 25.1 on; 0: 900 KiB
 	MaxEntries  int           // of one append; 0: 500
 	Connections int           // for appends and reads, each of which carries a hundred calls at a time; 0: 2
@@ -52,7 +53,7 @@ func (o Options) withDefaults() Options {
 	for _, d := range []struct {
 		value     *time.Duration
 		otherwise time.Duration
-	}{{&o.Timeout, 10 * time.Second}, {&o.Patience, 5 * time.Second}, {&o.quiet, 10 * time.Second}, {&o.grace, 5 * time.Second}} {
+	}{{&o.Timeout, 10 * time.Second}, {&o.Patience, 5 * time.Second}, {&o.Settle, 15 * time.Second}, {&o.quiet, 10 * time.Second}, {&o.grace, 5 * time.Second}} {
 		if *d.value == 0 {
 			*d.value = d.otherwise
 		}
@@ -141,6 +142,7 @@ func checkRoot(root string) error {
 
 // greet waits until the server answers, and finds out whether it will do.
 func (l *Log) greet(ctx context.Context) error {
+	given := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.opts.Timeout)
 	defer cancel()
 	var last error
@@ -158,6 +160,9 @@ func (l *Log) greet(ctx context.Context) error {
 			last = err
 		}
 		if !l.pause(ctx, try) {
+			if given.Err() != nil {
+				return fmt.Errorf("not reached: %w (%w)", last, given.Err())
+			}
 			return fmt.Errorf("not reached within %s: %w", l.opts.Timeout, last)
 		}
 	}

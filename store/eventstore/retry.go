@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -42,8 +43,8 @@ func (l *Log) sleep(ctx context.Context, d time.Duration) (ok bool) {
 }
 
 // again does something until it comes to an end. What failed but certainly changed nothing is tried again for as long as
-// Options.Patience; what may have changed something is settled by doing it again for as long as ctx lasts, because not
-// finding it would prove nothing while it may still be on its way.
+// Options.Patience; what may have changed something is settled by doing it again, for as long as
+// Options.Settle, because not finding it would prove nothing while it may still be on its way.
 func (l *Log) again(ctx context.Context, do func(context.Context) error) error {
 	if err := l.usable(ctx); err != nil {
 		return err
@@ -72,6 +73,9 @@ func (l *Log) again(ctx context.Context, do func(context.Context) error) error {
 		}
 		if unknown == nil && (time.Since(begun) > l.opts.Patience || errors.Is(err, errHandshake)) {
 			return err
+		}
+		if unknown != nil && time.Since(begun) > l.opts.Settle {
+			return fmt.Errorf("%w; it was repeated for %s", unknown, l.opts.Settle)
 		}
 		if errors.Is(err, errElsewhere) && try == 0 {
 			continue
