@@ -48,7 +48,7 @@ func (s *Store) Histories(ctx context.Context, sample Sample) iter.Seq2[History,
 func (s *Store) candidates(ctx context.Context) iter.Seq2[Candidate, error] {
 	return func(yield func(Candidate, error) bool) {
 		for k, err := range s.log.List(ctx, s.namespace) {
-			if !yield(Candidate{k.ID, k.Open, uint64(k.Newest)}, err) {
+			if !yield(Candidate{k.ID, k.Open, k.Newest.Commit}, err) {
 				return
 			}
 		}

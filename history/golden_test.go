@@ -97,6 +97,7 @@ func full() []Event {
 		},
 		&NodeLeft{},
 		&NodeBuried{By: "n-2"},
+		&KeyMade{Key: "c2VjcmV0"},
 	}
 }
 

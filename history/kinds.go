@@ -32,6 +32,8 @@ func newEvent(kind string) Event {
 		return new(NodeLeft)
 	case "node-buried":
 		return new(NodeBuried)
+	case "key-made":
+		return new(KeyMade)
 	case "heartbeat":
 		return new(Heartbeat)
 	case "activity-progressed":

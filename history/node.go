@@ -93,3 +93,14 @@ func (p *Place) take(r *reader, key, want string) bool {
 	}
 	return true
 }
+
+// KeyMade is a key that the nodes of a namespace have in common. It is the only entry of its stream, of the family "key".
+type KeyMade struct {
+	Key string // base64url
+}
+
+func (*KeyMade) Role() Role                        { return Note }
+func (*KeyMade) Kind() string                      { return "key-made" }
+func (*KeyMade) evolve(*State, *Entry)             {}
+func (e *KeyMade) put(w *writer)                   { w.text("key", e.Key) }
+func (e *KeyMade) take(r *reader, key string) bool { return takeText(r, key, "key", &e.Key) }

@@ -61,7 +61,7 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 		return c, nil
 	}
 	clear(x.open) // some have been folded
-	err = fmt.Errorf("lookup: applying records %d to %d: %w", records[0].Position, last, err)
+	err = fmt.Errorf("lookup: applying records %s to %s: %w", records[0].Position, last, err)
 	if !damaged(err) {
 		return c, err
 	}
@@ -75,11 +75,11 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 
 // news are the records behind a position, each of them once: a log may deliver one again, also in between.
 func news(records []store.Record, position store.Position) []store.Record {
-	for len(records) > 0 && records[0].Position <= position {
+	for len(records) > 0 && !records[0].Position.After(position) {
 		records = records[1:]
 	}
 	for i := 1; i < len(records); i++ {
-		if records[i].Position <= records[i-1].Position { // hardly ever
+		if !records[i].Position.After(records[i-1].Position) { // hardly ever
 			return append(slices.Clone(records[:i]), news(records[i:], records[i-1].Position)...)
 		}
 	}
@@ -122,7 +122,7 @@ func (b *batch) write(records []store.Record, last store.Position) error {
 	if err := b.writeMembers(); err != nil {
 		return err
 	}
-	return b.c.exec(context.Background(), writePlace, int64(last))
+	return b.c.exec(context.Background(), writePlace, int64(last.Commit), int64(last.Prepare))
 }
 
 func (b *batch) fold(record *store.Record) error {
@@ -136,7 +136,7 @@ func (b *batch) fold(record *store.Record) error {
 		if err != nil {
 			return err
 		}
-		r := begin(record.Position, record.ID, e, started, build)
+		r := begin(record.Position.Commit, record.ID, e, started, build)
 		b.runs[record.ID] = r
 		b.begun = append(b.begun, r)
 		b.requested(r, e.Request)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
-	"github.com/clewflow/clew/store"
 )
 
 // The kinds of attributes that can be searched for. Others are shown in rows and no more.
@@ -29,7 +28,7 @@ func readAttributes(text string) history.Attributes {
 }
 
 // writeAttributes puts the attributes of a run into their table.
-func writeAttributes(ctx context.Context, c *conn, run store.Position, attributes history.Attributes) error {
+func writeAttributes(ctx context.Context, c *conn, run uint64, attributes history.Attributes) error {
 	all := query.AttributesOf(attributes)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		put := func(place int, kind string, text, num driver.Value) error {

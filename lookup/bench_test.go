@@ -17,7 +17,7 @@ import (
 )
 
 // short is a workflow of one activity, four entries: the next one of a log.
-func short(position store.Position, now time.Time, name string) []store.Record {
+func short(position uint64, now time.Time, name string) []store.Record {
 	id := history.ID{Namespace: "default", Workflow: name}
 	events := []history.Event{
 		&history.Started{Run: uuid.Must(uuid.NewV7()).String(), Number: 1, Type: "order", Version: 1, Origin: history.Origin{Kind: "client"}},
@@ -31,7 +31,7 @@ func short(position store.Position, now time.Time, name string) []store.Record {
 		if i%2 == 1 {
 			e.Told = uint64(i)
 		}
-		records = append(records, store.Record{Position: position + store.Position(i+1), ID: id, Entry: e})
+		records = append(records, store.Record{Position: store.At(position + uint64(i+1)), ID: id, Entry: e})
 	}
 	records[0].Entry.Build = "v1.2.3-20261121"
 	return records
@@ -47,8 +47,8 @@ func processor() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-func inTurn(position store.Position) string { return fmt.Sprintf("order-%012d", position) }
-func atRandom(store.Position) string        { return "order-" + uuid.NewString() }
+func inTurn(position uint64) string { return fmt.Sprintf("order-%012d", position) }
+func atRandom(uint64) string        { return "order-" + uuid.NewString() }
 
 // BenchmarkApply: what does a workflow of one activity cost the index, at full and at small batches, and what do ids cost
 // that come in no order?
@@ -56,7 +56,7 @@ func BenchmarkApply(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		size int
-		id   func(store.Position) string
+		id   func(uint64) string
 	}{
 		{"batch=1000,ids in turn", maxRuns, inTurn}, {"batch=1000,ids at random", maxRuns, atRandom},
 		{"batch=100,ids in turn", 100, inTurn}, {"batch=10,ids in turn", 10, inTurn},
@@ -64,7 +64,7 @@ func BenchmarkApply(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			x := open(b, filepath.Join(b.TempDir(), "index.db"))
 			var records []store.Record
-			var position store.Position
+			var position uint64
 			now := epoch
 			flush := func() {
 				require.NoError(b, x.Apply(records))
@@ -96,10 +96,10 @@ func BenchmarkApply(b *testing.B) {
 func BenchmarkGoesOn(b *testing.B) {
 	x := open(b, filepath.Join(b.TempDir(), "index.db"))
 	var ids []history.ID
-	var position store.Position
+	var position uint64
 	for range 1000 {
 		records := short(position, epoch, inTurn(position))[:1]
-		position = records[0].Position
+		position = records[0].Position.Commit
 		ids = append(ids, records[0].ID)
 		require.NoError(b, x.Apply(records))
 	}
@@ -113,8 +113,8 @@ func BenchmarkGoesOn(b *testing.B) {
 		}
 		id := ids[n%1000]
 		records = append(records,
-			store.Record{Position: position + 1, ID: id, Entry: history.Entry{Seq: seq, At: epoch, Event: &history.ActivityCompleted{Try: history.Try{Step: 1}}}},
-			store.Record{Position: position + 2, ID: id, Entry: history.Entry{Seq: seq + 1, At: epoch, Told: seq, Event: &history.ActivityScheduled{Step: 2, Policy: &history.StandardPolicy}}})
+			store.Record{Position: store.At(position + 1), ID: id, Entry: history.Entry{Seq: seq, At: epoch, Event: &history.ActivityCompleted{Try: history.Try{Step: 1}}}},
+			store.Record{Position: store.At(position + 2), ID: id, Entry: history.Entry{Seq: seq + 1, At: epoch, Told: seq, Event: &history.ActivityScheduled{Step: 2, Policy: &history.StandardPolicy}}})
 		position += 2
 	}
 	require.NoError(b, x.Apply(records))
@@ -124,7 +124,7 @@ func BenchmarkGoesOn(b *testing.B) {
 func BenchmarkFind(b *testing.B) {
 	x := open(b, filepath.Join(b.TempDir(), "index.db"))
 	var records []store.Record
-	var position store.Position
+	var position uint64
 	const many = 200_000
 	began := time.Now()
 	for n := range many {

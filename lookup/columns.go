@@ -10,7 +10,6 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
-	"github.com/clewflow/clew/store"
 )
 
 // fixed, standing, moving and shown append the columns of their group in the order of the table.
@@ -63,7 +62,7 @@ func (v *values) time() time.Time {
 // scan is the inverse of fixed, standing and moving.
 func scan(row []driver.Value) (r *run, rest *values) {
 	v := &values{row}
-	r = &run{position: store.Position(v.int64())}
+	r = &run{position: v.seq()}
 	r.Namespace, r.ID, r.Run, r.chain, r.Type = v.text(), v.text(), v.text(), v.text(), v.text()
 	r.Version, r.Number, r.Started, r.Began = v.int(), v.seq(), v.time(), v.seq()
 	r.Parent, r.Root, r.Origin, r.CorrelationID = v.text(), v.text(), v.text(), v.text()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/url"
 
+	"github.com/clewflow/clew/store"
 	"modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 )
@@ -126,6 +127,16 @@ func (c *conn) number(ctx context.Context, text string, values ...driver.Value) 
 		return nil
 	})
 	return n, err
+}
+
+// place reads up to where the log is applied.
+func (c *conn) place(ctx context.Context) (at store.Position, err error) {
+	err = c.query(ctx, readPlace, nil, func(row []driver.Value) error {
+		v := &values{row}
+		at = store.Position{Commit: v.seq(), Prepare: v.seq()}
+		return nil
+	})
+	return at, err
 }
 
 // within runs do between begin and COMMIT, or ROLLBACK if it fails.

@@ -37,7 +37,7 @@ func (x *Index) Find(ctx context.Context, q query.Query) (query.Page, error) {
 	text := fmt.Sprintf(findRuns, f.where(), orderBy(order), q.PageSize()+1, orderBy(order))
 	var last *run
 	err = x.read(ctx, func(c *conn, position store.Position) error {
-		page = query.Page{Rows: []query.Row{}, Position: uint64(position)}
+		page = query.Page{Rows: []query.Row{}, Position: position.Commit}
 		return c.query(ctx, text, f.values, func(row []driver.Value) error {
 			if len(page.Rows) == q.PageSize() { // there is one more
 				page.Next = q.Next(cursorAt(last, order, after.Now))
@@ -83,11 +83,11 @@ func (x *Index) read(ctx context.Context, ask func(*conn, store.Position) error)
 	c, err := x.take(ctx, x.readers)
 	if err == nil {
 		err = c.within("BEGIN", func() error {
-			position, err := c.number(ctx, readPlace)
+			position, err := c.place(ctx)
 			if err != nil {
 				return err
 			}
-			return ask(c, store.Position(position))
+			return ask(c, position)
 		})
 		x.readers <- c
 	}
@@ -284,7 +284,7 @@ func (f *filter) behind(q query.Query, c query.Cursor, order query.Order) {
 
 // cursorAt is the place behind r.
 func cursorAt(r *run, order query.Order, now time.Time) query.Cursor {
-	c := query.Cursor{Position: uint64(r.position), Now: now}
+	c := query.Cursor{Position: r.position, Now: now}
 	switch order.By {
 	case query.ByStarted:
 		c.Time = r.Started

@@ -37,7 +37,7 @@ type Behind struct {
 }
 
 func (e *Behind) Error() string {
-	return fmt.Sprintf("lookup: the index is at position %d, %d behind what was asked for; ask again later, or for what it has", e.Position, e.Want-e.Position)
+	return fmt.Sprintf("lookup: the index is at position %s, %d behind what was asked for; ask again later, or for what it has", e.Position, e.Want.Commit-e.Position.Commit)
 }
 
 // Unwrap returns [ErrBehind] and [context.DeadlineExceeded].
@@ -157,15 +157,15 @@ func (x *Index) Reached(ctx context.Context, want store.Position) error {
 	defer x.mu.Unlock()
 	x.waiters++
 	defer func() { x.waiters-- }()
-	for x.position < want {
+	for want.After(x.position) {
 		moved := x.moved
 		x.mu.Unlock()
 		err := x.await(ctx, moved)
 		x.mu.Lock()
 		switch {
-		case errors.Is(err, context.DeadlineExceeded) && x.position < want:
+		case errors.Is(err, context.DeadlineExceeded) && want.After(x.position):
 			return &Behind{Position: x.position, Want: want}
-		case err != nil && x.position < want:
+		case err != nil && want.After(x.position):
 			return err
 		}
 	}
@@ -246,14 +246,14 @@ func (x *Index) tryBegin() (*conn, error) {
 		return nil, err
 	}
 	err = establish(c)
-	var position int64
+	var position store.Position
 	if err == nil {
-		position, err = c.number(context.Background(), readPlace)
+		position, err = c.place(context.Background())
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	x.move(store.Position(position), 0)
+	x.move(position, 0)
 	return c, nil
 }
 
@@ -277,7 +277,7 @@ func (x *Index) anew(c *conn) (*conn, error) {
 		}
 	}
 	clear(x.open)
-	x.move(0, 1)
+	x.move(store.Position{}, 1)
 	if err := x.remove(); err != nil {
 		return nil, fmt.Errorf("lookup: giving the index %s up: %w", x.path, err)
 	}

@@ -133,9 +133,9 @@ func TestStreamsWithoutARunLeaveNoRow(t *testing.T) {
 	x := open(t, memory)
 	e := history.Entry{Seq: 1, At: epoch, Event: &history.Signaled{Name: "redacted"}}
 	history.Seal(history.Hash{}, &e)
-	require.NoError(t, x.Apply([]store.Record{{Position: 7, ID: history.ID{Namespace: "main", Workflow: "clew.admin.main"}, Entry: e}}))
+	require.NoError(t, x.Apply([]store.Record{{Position: store.At(7), ID: history.ID{Namespace: "main", Workflow: "clew.admin.main"}, Entry: e}}))
 	require.Empty(t, all(t, x, query.Query{}))
-	require.EqualValues(t, 7, x.Position())
+	require.Equal(t, store.At(7), x.Position())
 }
 
 func TestAttributesCanBeSearched(t *testing.T) {
@@ -149,7 +149,7 @@ func TestAttributesCanBeSearched(t *testing.T) {
 		`name = 'urgent' AND kind = 'bool' AND num = 1`, `name = 'tags' AND kind = 'list' AND text = 'b'`,
 	} {
 		require.NoError(t, x.read(context.Background(), func(c *conn, _ store.Position) error {
-			n, err := c.number(context.Background(), "SELECT count(*) FROM attribute WHERE run = ? AND "+where, int64(w.position))
+			n, err := c.number(context.Background(), "SELECT count(*) FROM attribute WHERE run = ? AND "+where, int64(w.position.Commit))
 			assert.EqualValues(t, 1, n, where)
 			return err
 		}))
@@ -175,7 +175,7 @@ func TestStrangeTextsComeBackAsTheyWere(t *testing.T) {
 	for i, s := range strange {
 		e := history.Entry{Seq: 1, At: epoch, Event: &history.Started{Run: s, Number: 1, Type: s, CorrelationID: s}}
 		history.Seal(history.Hash{}, &e)
-		records = append(records, store.Record{Position: store.Position(i + 1), ID: history.ID{Namespace: s, Workflow: s}, Entry: e})
+		records = append(records, store.Record{Position: store.At(uint64(i) + 1), ID: history.ID{Namespace: s, Workflow: s}, Entry: e})
 	}
 	require.NoError(t, x.Apply(records))
 	for _, s := range strange {
@@ -192,20 +192,20 @@ func TestReachedSaysHowFarBehindTheIndexIs(t *testing.T) {
 	require.NoError(t, x.Reached(context.Background(), x.Position()))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
-	err := x.Reached(ctx, x.Position()+42)
+	err := x.Reached(ctx, further(x.Position(), 42))
 	require.ErrorIs(t, err, ErrBehind)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.ErrorContains(t, err, "42 behind")
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.ErrorIs(t, x.Reached(gone, x.Position()+1), context.Canceled)
+	require.ErrorIs(t, x.Reached(gone, further(x.Position(), 1)), context.Canceled)
 }
 
 func TestAClosedIndexSaysSo(t *testing.T) {
 	x, err := Open(context.Background(), memory, Options{})
 	require.NoError(t, err)
 	waiting := make(chan error)
-	go func() { waiting <- x.Reached(context.Background(), 1) }()
+	go func() { waiting <- x.Reached(context.Background(), store.At(1)) }()
 	require.NoError(t, x.Close())
 	require.NoError(t, x.Close())
 	require.ErrorIs(t, <-waiting, ErrClosed)

@@ -27,7 +27,7 @@ func (b *batch) writeMembers() error {
 	for id, r := range b.members {
 		var err error
 		if _, lives := r.Entry.Event.(*history.NodeAnnounced); lives {
-			err = b.c.exec(ctx, insertMember, id.Namespace, id.Workflow, int64(r.Position), history.AppendEntry(nil, r.Entry))
+			err = b.c.exec(ctx, insertMember, id.Namespace, id.Workflow, int64(r.Position.Commit), int64(r.Position.Prepare), history.AppendEntry(nil, r.Entry))
 		} else {
 			err = b.c.exec(ctx, dropMember, id.Namespace, id.Workflow)
 		}
@@ -44,7 +44,7 @@ func (x *Index) Members(ctx context.Context, namespace string) (all []store.Reco
 		all, at = nil, position
 		return c.query(ctx, readMembers, []driver.Value{nodes + namespace}, func(row []driver.Value) error {
 			v := &values{row}
-			r := store.Record{ID: history.ID{Namespace: nodes + namespace, Workflow: v.text()}, Position: store.Position(v.int64())}
+			r := store.Record{ID: history.ID{Namespace: nodes + namespace, Workflow: v.text()}, Position: store.Position{Commit: v.seq(), Prepare: v.seq()}}
 			wire, _ := v.take().([]byte)
 			e, err := history.UnmarshalEntry(append([]byte(nil), wire...))
 			if err != nil {

@@ -50,7 +50,7 @@ func (x *Index) Untold(ctx context.Context, namespace string) iter.Seq2[store.Ta
 
 func (x *Index) tails(ctx context.Context, text, namespace string) iter.Seq2[store.Tail, error] {
 	return func(yield func(store.Tail, error) bool) {
-		started, position := int64(math.MinInt64), store.Position(0)
+		started, position := int64(math.MinInt64), uint64(0)
 		for {
 			var page []store.Tail
 			err := x.read(ctx, func(c *conn, _ store.Position) error {

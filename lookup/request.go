@@ -16,7 +16,7 @@ import (
 type request struct {
 	id     history.ID
 	digest [16]byte
-	run    store.Position
+	run    uint64
 	seq    uint64
 }
 
@@ -56,7 +56,7 @@ func (b *batch) insertRequest(r *request) error {
 // position. It waits until the index is there, but not for one that is far behind. Of requests that the index does not keep, see
 // [KeepsRequest], it knows none. Errors: [ErrBehind], [ErrClosed], [ErrAnew], that of ctx.
 func (x *Index) Requested(ctx context.Context, id history.ID, request string, upTo store.Position) (run, chain string, ok bool, err error) {
-	if now := x.Position(); upTo > now+farBehind {
+	if now := x.Position(); farFrom(now, upTo) {
 		return "", "", false, &Behind{Position: now, Want: upTo}
 	}
 	if err := x.Reached(ctx, upTo); err != nil {
@@ -64,7 +64,7 @@ func (x *Index) Requested(ctx context.Context, id history.ID, request string, up
 	}
 	d := digest(request)
 	err = x.read(ctx, func(c *conn, position store.Position) error {
-		if position < upTo { // it has begun anew meanwhile
+		if upTo.After(position) { // it has begun anew meanwhile
 			return &Behind{Position: position, Want: upTo}
 		}
 		return c.query(ctx, findRequest, []driver.Value{id.Namespace, id.Workflow, d[:]}, func(row []driver.Value) error {

@@ -90,12 +90,12 @@ func TestAnIndexThatIsNotThereYetKnowsOfNoRequest(t *testing.T) {
 	w := newWorld(1, 1)
 	x := open(t, memory)
 	require.NoError(t, x.Apply(w.steps(5)))
-	for _, want := range []store.Position{w.position + 1, w.position + farBehind + 1} {
+	for _, want := range []store.Position{further(w.position, 1), further(w.position, farBehind+1)} {
 		ctx, cancel := context.WithTimeout(context.Background(), 1)
 		_, _, _, err := x.Requested(ctx, w.ids[0], "a", want)
 		cancel()
 		require.ErrorIs(t, err, ErrBehind)
 	}
-	_, _, _, err := x.Requested(context.Background(), w.ids[0], "a", w.position+farBehind+1)
+	_, _, _, err := x.Requested(context.Background(), w.ids[0], "a", further(w.position, farBehind+1))
 	require.ErrorIs(t, err, ErrBehind, "it does not wait for ever")
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
-	"github.com/clewflow/clew/store"
 )
 
 // run is a row of the table run: what a query shows, and what the fold needs beside. It depends on the entries of the run
@@ -17,9 +16,9 @@ import (
 // out where it has not changed, may come from the run before.
 type run struct {
 	query.Row
-	position store.Position // of the first record
-	chain    string         // id of the first run of the chain; empty: it is this one
-	told     uint64         // see [history.State]
+	position uint64 // of the first record
+	chain    string // id of the first run of the chain; empty: it is this one
+	told     uint64 // see [history.State]
 	input    uint64
 	delayed  bool           // it has not begun
 	sends    int            // messages to others that are not delivered
@@ -39,7 +38,7 @@ type run struct {
 }
 
 // begin makes the run that a first entry begins. before is the build of the entry before it in the stream.
-func begin(at store.Position, id history.ID, e history.Entry, s *history.Started, before string) *run {
+func begin(at uint64, id history.ID, e history.Entry, s *history.Started, before string) *run {
 	r := &run{
 		position: at, dirty: true, delayed: !s.BeginAt.IsZero(), told: e.Told, input: e.Seq, updates: len(s.Updates),
 		loaded: true, attributes: history.Attributes(nil).With(s.Attributes), memo: object(s.Memo),

@@ -67,10 +67,10 @@ func (x *Index) Run(ctx context.Context, log store.Log) error {
 		case err == ErrAnew: // and not one that could not be done
 			continue
 		}
-		if x.Position() > before {
+		if x.Position().After(before) {
 			pause = firstPause
 		}
-		x.logger.Error("the index cannot be brought up to date for now", "path", x.path, "position", uint64(x.Position()), "error", err, "again", pause)
+		x.logger.Error("the index cannot be brought up to date for now", "path", x.path, "position", x.Position(), "error", err, "again", pause)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -253,9 +253,12 @@ func signal(to chan struct{}) {
 	}
 }
 
+// farFrom reports whether one position is far behind another. A log may number bytes instead of records; then that is less far.
+func farFrom(position, head store.Position) bool { return head.Commit > position.Commit+farBehind }
+
 // progress tells the operator of an index that is far behind how it comes on.
 type progress struct {
-	head    store.Position // as of the beginning; 0: not far behind
+	head    store.Position // as of the beginning; zero: not far behind
 	since   time.Time
 	said    time.Time
 	records int
@@ -264,25 +267,25 @@ type progress struct {
 func (x *Index) progress(ctx context.Context, log store.Log, position store.Position) *progress {
 	p := &progress{since: time.Now(), said: time.Now()}
 	head, err := log.Head(ctx)
-	if err == nil && head > position+farBehind { // else following says what is wrong
+	if err == nil && farFrom(position, head) { // else following says what is wrong
 		p.head = head
-		x.logger.Info("the index is behind and catches up", "path", x.path, "position", uint64(position), "head", uint64(head))
+		x.logger.Info("the index is behind and catches up", "path", x.path, "position", position, "head", head)
 	}
 	return p
 }
 
 func (p *progress) report(x *Index, records int) {
-	if p.head == 0 {
+	if p.head.IsZero() {
 		return
 	}
 	p.records += records
 	position, took := x.Position(), time.Since(p.since)
 	switch {
-	case position >= p.head:
-		x.logger.Info("the index has caught up", "path", x.path, "position", uint64(position), "records", p.records, "took", took)
-		p.head = 0
+	case !p.head.After(position):
+		x.logger.Info("the index has caught up", "path", x.path, "position", position, "records", p.records, "took", took)
+		p.head = store.Position{}
 	case time.Since(p.said) >= progressEvery:
 		p.said = time.Now()
-		x.logger.Info("the index is catching up", "path", x.path, "position", uint64(position), "head", uint64(p.head), "records", p.records, "took", took)
+		x.logger.Info("the index is catching up", "path", x.path, "position", position, "head", p.head, "records", p.records, "took", took)
 	}
 }

@@ -93,13 +93,14 @@ var schema = []string{
 		namespace TEXT NOT NULL,
 		id        TEXT NOT NULL,
 		position  INTEGER NOT NULL,
+		prepare   INTEGER NOT NULL,
 		entry     BLOB NOT NULL,
 		PRIMARY KEY (namespace, id)
 	) STRICT, WITHOUT ROWID`,
 
 	// One row: up to where the log is applied.
-	`CREATE TABLE place (position INTEGER NOT NULL) STRICT`,
-	`INSERT INTO place VALUES (0)`,
+	`CREATE TABLE place (position INTEGER NOT NULL, prepare INTEGER NOT NULL) STRICT`,
+	`INSERT INTO place VALUES (0, 0)`,
 	fmt.Sprintf(`PRAGMA application_id = %d`, application),
 	fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
 }
@@ -132,11 +133,11 @@ var (
 	insertAttribute = "INSERT INTO attribute VALUES (?, ?, ?, ?, ?, ?)"
 	insertRequest   = "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?)"
 	findRequest     = "SELECT run.run, ifnull(run.chain, run.run) FROM request JOIN run ON run.position = request.run WHERE request.namespace = ? AND request.id = ? AND request.digest = ?"
-	insertMember    = "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?)"
+	insertMember    = "INSERT OR REPLACE INTO member VALUES (?, ?, ?, ?, ?)"
 	dropMember      = "DELETE FROM member WHERE namespace = ? AND id = ?"
-	readMembers     = "SELECT id, position, entry FROM member WHERE namespace = ? ORDER BY id"
-	readPlace       = "SELECT position FROM place"
-	writePlace      = "UPDATE place SET position = ?"
+	readMembers     = "SELECT id, position, prepare, entry FROM member WHERE namespace = ? ORDER BY id"
+	readPlace       = "SELECT position, prepare FROM place"
+	writePlace      = "UPDATE place SET position = ?, prepare = ?"
 )
 
 func join(groups ...[]string) string {

@@ -64,7 +64,7 @@ func (w *world) append(id history.ID, e history.Entry) {
 	e.Seq, e.At = s.Seq+1, w.now
 	history.Seal(s.Hash, &e)
 	s.Evolve(e)
-	w.position += store.Position(1 + w.dice.IntN(3))
+	w.position = further(w.position, uint64(1+w.dice.IntN(3)))
 	w.records = append(w.records, store.Record{Position: w.position, ID: id, Entry: e})
 	w.note(id, e)
 }
@@ -279,7 +279,7 @@ func (l *tape) Head(context.Context) (store.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.records) == 0 {
-		return 0, nil
+		return store.Position{}, nil
 	}
 	return l.records[len(l.records)-1].Position, nil
 }
@@ -297,7 +297,7 @@ func (l *tape) Follow(ctx context.Context, after store.Position) iter.Seq2[store
 			}
 			for _, r := range records {
 				next++
-				if r.Position > after && !yield(r, nil) {
+				if r.Position.After(after) && !yield(r, nil) {
 					return
 				}
 			}
@@ -308,3 +308,6 @@ func (l *tape) Follow(ctx context.Context, after store.Position) iter.Seq2[store
 		}
 	}
 }
+
+// further is a position n places on.
+func further(p store.Position, n uint64) store.Position { return store.At(p.Commit + n) }

@@ -49,8 +49,8 @@ func (m *Member) Makes(activity, queue string) bool {
 func (m *Member) heard(r store.Record, e *history.NodeAnnounced, now time.Time) {
 	m.ID, m.Name, m.Build, m.Leaving = r.ID.Workflow, e.Name, e.Build, e.Leaving
 	m.Types, m.Activities, m.Queues = e.Types, e.Activities, e.Queues
-	m.Applied = store.Position(e.Applied.Commit)
-	if m.Joined = store.Position(e.Joined.Commit); m.Joined == 0 {
+	m.Applied = store.Position(e.Applied)
+	if m.Joined = store.Position(e.Joined); m.Joined.IsZero() {
 		m.Joined = r.Position
 	}
 	m.At, m.Heard, m.Seq, m.Hash = r.Entry.At, now, r.Entry.Seq, r.Entry.Hash

@@ -124,7 +124,7 @@ func (m *Members) sharing() []*Member {
 func (m *Members) forget() (some bool) {
 	for len(m.epochs) > 1 {
 		for _, member := range m.all {
-			if !member.Leaving && member.Applied < m.epochs[1].from {
+			if !member.Leaving && m.epochs[1].from.After(member.Applied) {
 				return some
 			}
 		}
@@ -168,13 +168,13 @@ func (m *Members) May(member string, id history.ID, name string, version int) bo
 // holds reports whether a member may still hold what it owned before a position.
 func (m *Members) holds(member string, until store.Position) bool {
 	now := m.all[member]
-	return now != nil && !now.Leaving && now.Applied < until
+	return now != nil && !now.Leaving && until.After(now.Applied)
 }
 
 // unknown reports whether some other member has not acted on what was before Members begins: then it may act by what nobody here
 // knows of.
 func (m *Members) unknown(member string) bool {
-	if m.from == 0 {
+	if m.from.IsZero() {
 		return false
 	}
 	for id := range m.all {
@@ -182,7 +182,7 @@ func (m *Members) unknown(member string) bool {
 			return true
 		}
 	}
-	m.from = 0 // once and for all: who joins later knows more
+	m.from = store.Position{} // once and for all: who joins later knows more
 	return false
 }
 

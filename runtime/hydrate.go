@@ -18,6 +18,14 @@ import (
 // hydrate takes up all open executions: those that are due now or have activities to be done are worked on, the others
 // are woken when their time comes. Attempts that were in hand when the process before died are lost.
 func (r *Runtime) hydrate(ctx context.Context) error {
+	if err := r.loseAll(ctx); err != nil {
+		return err
+	}
+	return r.takeUp(ctx)
+}
+
+// loseAll records what was in hand when the process before died.
+func (r *Runtime) loseAll(ctx context.Context) error {
 	lost := map[history.ID][]commands.Attempt{}
 	if r.notes != nil {
 		for _, n := range r.notes.lost() {
@@ -35,13 +43,16 @@ func (r *Runtime) hydrate(ctx context.Context) error {
 	if r.notes != nil {
 		r.notes.forgive()
 	}
-	return r.takeUp(ctx)
+	return nil
 }
 
 // runNode is Run among other nodes. When ctx ends the others take over at once, and what is in hand goes on.
 func (r *Runtime) runNode(ctx context.Context, loops *sync.WaitGroup, attempts *attempts) error {
 	alive, end := context.WithCancel(r.ctx)
 	defer end()
+	if err := r.loseAll(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
 	var life sync.WaitGroup
 	life.Go(func() { r.node.live(alive) })
 	loops.Go(func() { r.node.releasing(ctx) })

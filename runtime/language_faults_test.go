@@ -249,7 +249,7 @@ func (w *world) everythingOnce() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
 	runs, begun, asked := map[history.ID]string{}, map[string]bool{}, map[string]*history.SendAsked{}
-	for r, err := range w.disk.Open().Follow(ctx, 0) {
+	for r, err := range w.disk.Open().Follow(ctx, store.Position{}) {
 		require.NoError(w.t, err)
 		e := r.Entry
 		if s, ok := e.Event.(*history.Started); ok {

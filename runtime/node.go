@@ -143,7 +143,7 @@ func (n *node) toSpeak() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	said, _ := n.entry.Event.(*history.NodeAnnounced)
-	return said != nil && n.joined && !n.changing && said.Applied.Commit < uint64(n.actedTo)
+	return said != nil && n.joined && !n.changing && n.actedTo.After(store.Position(said.Applied))
 }
 
 func (n *node) isLeaving() bool {
@@ -190,7 +190,7 @@ func (n *node) announce(ctx context.Context, event history.Event) error {
 	if a, ok := event.(*history.NodeAnnounced); ok {
 		a.Name, a.Leaving, a.Build = n.name, n.released, r.build
 		a.Types, a.Activities, a.Queues = r.types(), r.activities(), r.config.Queues
-		a.Applied = history.Place{Commit: uint64(n.actedTo)}
+		a.Applied = history.Place(n.actedTo)
 		if said, ok := n.entry.Event.(*history.NodeAnnounced); ok {
 			a.Joined = said.Joined
 		}

@@ -190,7 +190,7 @@ func (p *party) audit() map[string]int {
 	defer log.Close()
 	head, err := log.Head(context.Background())
 	require.NoError(p.t, err)
-	for r, err := range log.Follow(context.Background(), 0) {
+	for r, err := range log.Follow(context.Background(), store.Position{}) {
 		require.NoError(p.t, err)
 		c := chains[r.ID]
 		if c == nil {
@@ -214,7 +214,7 @@ func (p *party) dump(id string) string {
 	log := p.disk.Open()
 	defer log.Close()
 	head, _ := log.Head(context.Background())
-	for r := range log.Follow(context.Background(), 0) {
+	for r := range log.Follow(context.Background(), store.Position{}) {
 		if r.ID.Workflow == id || r.ID.Family() != "" {
 			fmt.Fprintf(&b, "%d %s %s\n", r.Position, r.ID, history.AppendEntry(nil, r.Entry))
 		}

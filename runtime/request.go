@@ -70,7 +70,7 @@ func (w *runner) indexed(m *memory, request string) (run, chain string, ok bool,
 		return "", "", false, err
 	}
 	r := w.x.rt
-	if r.now().UnixNano() < r.impatient.Load() && r.index.Position() < position {
+	if r.now().UnixNano() < r.impatient.Load() && position.After(r.index.Position()) {
 		return "", "", false, lookup.ErrBehind
 	}
 	run, chain, ok, err = r.index.Requested(ctx, w.x.id, request, position)

@@ -39,7 +39,7 @@ import (
 // Config says where histories live and how much may be done at once. The zero Config works: an embedded store in the
 // directory "clew.data".
 type Config struct {
-	Store     string         // a directory, or "memory:"; default: $CLEW_STORE, else "clew.data"
+	Store     string         // a directory, "memory:", or "esdb://…", an EventStoreDB that several processes may share; default: $CLEW_STORE, else "clew.data"
 	Namespace string         // separates those who share a store; default: $CLEW_NAMESPACE, else "default"
 	Queues    []string       // of activities that are done here, "" is the one of those that name none; default: all
 	Attempts  int            // activities in hand at once; default 1024
@@ -51,7 +51,7 @@ type Config struct {
 	Build     string         // of this program, recorded with what it decides; default: from the binary
 	Logger    *slog.Logger   // default: slog.Default()
 	Log       store.Log      // instead of Store; closed by Close
-	Key       []byte         // of the tokens of attempts; default: kept beside the store
+	Key       []byte         // of the tokens of attempts; default: kept beside the store, on a server in it
 	Dice      io.Reader      // where ids and seeds come from; default: the system. Tests give a seeded one
 	Entries   int            // most entries of a run: at the limit it stalls; default 50,000
 	Budget    history.Budget // of new runs, see workflow.ShouldContinueAsNew; what is zero: history.StandardBudget
@@ -86,7 +86,8 @@ type Runtime struct {
 	wakes   *timers.Wakes
 	queue   *dispatch.Queue
 	notes   *inHand
-	key     []byte // of tokens
+	claim   io.Closer // of Config.Dir; nil: there is none
+	key     []byte    // of tokens
 	dice    dice
 	build   string
 	started time.Time
@@ -202,7 +203,7 @@ func (c *Config) complete() error {
 		namespace(c.Namespace),
 		positive("Config.Attempts", c.Attempts), positive("Config.Payload", c.Payload), positive("Config.Entries", c.Entries), positive("Config.Drain", int(c.Drain)),
 		positive("Config.Lease", int(c.Lease)),
-		scheme(c.Store),
+		scheme(c),
 	)
 }
 
@@ -392,11 +393,7 @@ func (r *Runtime) shut() error {
 	r.crew.dismiss()
 	r.pool.Close()
 	r.own.Wait()
-	err := errors.Join(r.closeIndex(), r.log.Close())
-	if r.notes != nil {
-		err = errors.Join(err, r.notes.Close())
-	}
-	return err
+	return r.closeStore()
 }
 
 // What can be wrong.

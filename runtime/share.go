@@ -28,7 +28,9 @@ func (n *node) releasing(ctx context.Context) {
 			return
 		}
 		n.mu.Lock()
-		n.actedTo = max(n.actedTo, to)
+		if to.After(n.actedTo) {
+			n.actedTo = to
+		}
 		if n.heardTo == to {
 			n.changing = false
 		} else {

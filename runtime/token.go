@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -15,6 +16,7 @@ import (
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/dispatch"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/store"
 )
 
 // A token names one hand-out of one attempt, and carries a keyed hash so that nobody can make one up.
@@ -59,6 +61,40 @@ func (r *Runtime) parseToken(text string) (t token, err error) {
 		return t, forged
 	}
 	return t, nil
+}
+
+// openKey comes by the key of tokens, which all who share a store must have in common.
+func (r *Runtime) openKey(ctx context.Context, dir string) (err error) {
+	switch r.key = r.config.Key; {
+	case r.key != nil:
+	case r.node != nil:
+		r.key, err = r.sharedKey(ctx)
+	case dir != "":
+		r.key, err = keyIn(filepath.Join(dir, "token.key"))
+	default:
+		r.key = newKey()
+	}
+	return err
+}
+
+// sharedKey is the key that the first node has recorded, which this one may be. Who can read the log knows it.
+func (r *Runtime) sharedKey(ctx context.Context) ([]byte, error) {
+	id := history.ID{Namespace: "key@" + r.config.Namespace, Workflow: "token"}
+	for {
+		for record, err := range r.log.Read(ctx, id, 1) {
+			if err != nil {
+				return nil, fmt.Errorf("runtime: reading the token key: %w", err)
+			}
+			if e, ok := record.Entry.Event.(*history.KeyMade); ok {
+				return base64.RawURLEncoding.DecodeString(e.Key)
+			}
+		}
+		e := history.Entry{Seq: 1, At: r.now(), By: history.Clock, Event: &history.KeyMade{Key: base64.RawURLEncoding.EncodeToString(newKey())}}
+		history.Seal(history.Hash{}, &e)
+		if err := r.log.Append(ctx, id, e); err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrUnknownOutcome) {
+			return nil, fmt.Errorf("runtime: recording a token key: %w", err)
+		}
+	}
 }
 
 func newKey() []byte {

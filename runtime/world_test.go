@@ -126,7 +126,7 @@ func (w *world) verify(definitions ...workflow.Definition) {
 	require.NoError(w.t, err)
 	ctx, cancel := context.WithCancel(w.ctx())
 	defer cancel()
-	for r, err := range log.Follow(ctx, 0) {
+	for r, err := range log.Follow(ctx, store.Position{}) {
 		require.NoError(w.t, err)
 		histories[r.ID] = append(histories[r.ID], r.Entry)
 		if r.Position == head {

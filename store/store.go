@@ -7,9 +7,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"time"
 
 	"github.com/clewflow/clew/history"
@@ -38,8 +40,33 @@ var (
 	ErrClosed = errors.New("store: closed")
 )
 
-// Position is a place in the order of the whole log. Positions rise, not always by one; 0 is before the first.
-type Position uint64
+// Position is a place in the order of the whole log: two numbers, as EventStoreDB has it. Positions rise, not always by one; the
+// zero Position is before the first. Where a log needs but one number, that is Commit.
+type Position struct{ Commit, Prepare uint64 }
+
+// At is the position of a log that needs but one number.
+func At(n uint64) Position { return Position{Commit: n} }
+
+// Compare returns -1, 0 or 1 if p is before, at or after q.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Commit, q.Commit), cmp.Compare(p.Prepare, q.Prepare))
+}
+
+// After reports whether p is further on than q.
+func (p Position) After(q Position) bool { return p.Compare(q) > 0 }
+
+// IsZero reports whether p is before the first record.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// MarshalText is [Position.String].
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+func (p Position) String() string {
+	if p.Prepare == 0 || p.Prepare == p.Commit {
+		return strconv.FormatUint(p.Commit, 10)
+	}
+	return strconv.FormatUint(p.Commit, 10) + "/" + strconv.FormatUint(p.Prepare, 10)
+}
 
 // Record is an entry in its place in the log.
 type Record struct {
@@ -63,7 +90,7 @@ type Log interface {
 	// exist yields nothing. An error ends the sequence and is never a short history: ErrCorrupt, ErrUnavailable, ErrClosed.
 	Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[Record, error]
 
-	// Head returns the position of the newest record, 0 if there is none.
+	// Head returns the position of the newest record, the zero Position if there is none.
 	Head(ctx context.Context) (Position, error)
 
 	// Follow yields every record after a position, in order and without gaps, as it becomes durable, until ctx ends (then

@@ -132,9 +132,9 @@ var mutants = []mutant{
 
 	// The index.
 	{"index-applies-twice", "lookup/apply.go",
-		"records[0].Position <= position {", "records[0].Position < position {"},
+		"!records[0].Position.After(position) {", "position.After(records[0].Position) {"},
 	{"index-skips-one", "lookup/run.go",
-		"g.end(g.read(ctx, log, position))", "g.end(g.read(ctx, log, position+1))"},
+		"g.end(g.read(ctx, log, position))", "g.end(g.read(ctx, log, store.At(position.Commit+1)))"},
 	{"index-keeps-continued-run-open", "lookup/fold.go",
 		"\t\tr.close(query.Continued, at)\n", "\t\tr.told = r.Seq\n"},
 	{"index-forgets-status", "lookup/apply.go",

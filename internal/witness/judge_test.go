@@ -59,7 +59,7 @@ func (w *witness) histories() map[string][]history.Entry {
 	require.NoError(w.t, err)
 	v := w.vault()
 	all, chains := map[string][]history.Entry{}, map[string]*history.Chain{}
-	for record, err := range log.Follow(ctx, 0) {
+	for record, err := range log.Follow(ctx, store.Position{}) {
 		require.NoError(w.t, err)
 		id := record.ID.Workflow
 		if chains[id] == nil {
@@ -69,7 +69,7 @@ func (w *witness) histories() map[string][]history.Entry {
 			w.wrong("%s: %v", id, err)
 		}
 		all[id] = append(all[id], w.opened(v, record))
-		if record.Position >= head {
+		if !head.After(record.Position) {
 			enough()
 		}
 	}

@@ -1,8 +1,6 @@
 package eventstore
 
 import (
-	"cmp"
-
 	"github.com/clewflow/clew/store"
 )
 
@@ -12,14 +10,16 @@ import (
 // max64 stands where a server has no position to tell.
 const max64 = 1<<64 - 1
 
-func position(commit, _ uint64) store.Position { return store.Position(commit) }
+func position(commit, prepare uint64) store.Position {
+	return store.Position{Commit: commit, Prepare: prepare}
+}
 
-func numbers(p store.Position) (commit, prepare uint64) { return uint64(p), uint64(p) }
+func numbers(p store.Position) (commit, prepare uint64) { return p.Commit, p.Prepare }
 
-func isStart(p store.Position) bool { return p == 0 }
+func isStart(p store.Position) bool { return p.IsZero() }
 
 // compare orders positions as the log does.
-func compare(p, q store.Position) int { return cmp.Compare(p, q) }
+func compare(p, q store.Position) int { return p.Compare(q) }
 
 // isBehind reports whether q is further on in the log than p.
 func isBehind(p, q store.Position) bool { return compare(p, q) < 0 }

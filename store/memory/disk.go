@@ -14,15 +14,15 @@ import (
 // process it is in.
 type Disk struct {
 	mu      sync.Mutex
-	records []store.Record                  // the one of position p is records[p-1]; only ever grows
-	streams map[history.ID][]store.Position // of their entries, in order; only ever grow
+	records []store.Record          // the one of position p is records[p-1]; only ever grows
+	streams map[history.ID][]uint64 // of their entries, in order; only ever grow
 	tails   map[history.ID]store.Tail
 	grown   chan struct{} // closed with the next append; nil while nobody waits
 }
 
 // NewDisk returns an empty Disk.
 func NewDisk() *Disk {
-	return &Disk{streams: map[history.ID][]store.Position{}, tails: map[history.ID]store.Tail{}}
+	return &Disk{streams: map[history.ID][]uint64{}, tails: map[history.ID]store.Tail{}}
 }
 
 // Open returns a new handle. There may be many at once, as if other machines used the same log.
@@ -40,8 +40,8 @@ func (d *Disk) append(id history.ID, entries []history.Entry, change func()) (st
 		return false, fmt.Errorf("memory: append to %s at %d, where %d is next: %w", id, entries[0].Seq, next, store.ErrConflict)
 	}
 	for _, e := range entries {
-		p := store.Position(len(d.records)) + 1
-		d.records = append(d.records, store.Record{Position: p, ID: id, Entry: e})
+		p := uint64(len(d.records)) + 1
+		d.records = append(d.records, store.Record{Position: store.At(p), ID: id, Entry: e})
 		stream = append(stream, p)
 	}
 	d.streams[id] = stream
@@ -58,7 +58,7 @@ func (d *Disk) append(id history.ID, entries []history.Entry, change func()) (st
 
 // holds reports whether exactly these entries are at their place. Two entries of one hash are the same entry, because the
 // hash covers all that came before.
-func (d *Disk) holds(stream []store.Position, entries []history.Entry) bool {
+func (d *Disk) holds(stream []uint64, entries []history.Entry) bool {
 	first, last := entries[0].Seq, entries[len(entries)-1].Seq
 	if first == 0 || last > uint64(len(stream)) {
 		return false
@@ -72,7 +72,7 @@ func (d *Disk) holds(stream []store.Position, entries []history.Entry) bool {
 }
 
 // stream returns all records and the positions of those of a stream, as they are now.
-func (d *Disk) stream(id history.ID) ([]store.Record, []store.Position) {
+func (d *Disk) stream(id history.ID) ([]store.Record, []uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.records, d.streams[id]
@@ -82,8 +82,8 @@ func (d *Disk) stream(id history.ID) ([]store.Record, []store.Position) {
 func (d *Disk) after(p store.Position) ([]store.Record, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if p < store.Position(len(d.records)) {
-		return d.records[p:], nil
+	if p.Commit < uint64(len(d.records)) {
+		return d.records[p.Commit:], nil
 	}
 	if d.grown == nil {
 		d.grown = make(chan struct{})
@@ -94,7 +94,7 @@ func (d *Disk) after(p store.Position) ([]store.Record, <-chan struct{}) {
 func (d *Disk) head() store.Position {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return store.Position(len(d.records))
+	return store.At(uint64(len(d.records)))
 }
 
 func (d *Disk) tail(id history.ID) (store.Tail, bool) {

@@ -115,7 +115,7 @@ func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 // Head is that of [store.Log].
 func (l *Log) Head(ctx context.Context) (store.Position, error) {
 	if err := l.usable(ctx); err != nil {
-		return 0, fmt.Errorf("memory: head: %w", err)
+		return store.Position{}, fmt.Errorf("memory: head: %w", err)
 	}
 	return l.disk.head(), nil
 }

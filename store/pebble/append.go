@@ -247,7 +247,7 @@ func (l *Log) group(requests []*request) (left []*request) {
 			continue
 		}
 		put(b, r, head+1)
-		head += store.Position(len(r.entries))
+		head += position(len(r.entries))
 		size += r.size
 		l.ends.set(r.id, end{seq: r.last(), group: l.groups})
 		written = append(written, r)
@@ -282,14 +282,14 @@ func (l *Log) publish(written []*request) {
 	for _, r := range written {
 		for _, e := range r.entries {
 			at++
-			records = append(records, store.Record{Position: at, ID: r.id, Entry: e})
+			records = append(records, store.Record{Position: at.store(), ID: r.id, Entry: e})
 		}
 	}
 	l.recent.add(records)
 }
 
 // put adds a request to a batch, with its first entry at a position.
-func put(b *pebble.Batch, r *request, at store.Position) {
+func put(b *pebble.Batch, r *request, at position) {
 	key := streamKey(r.id, r.first())
 	op := b.SetDeferred(len(key), r.size)
 	copy(op.Key, key)

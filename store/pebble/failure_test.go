@@ -531,11 +531,11 @@ func TestFollowerThatFallsBehindReadsFromDisk(t *testing.T) {
 	}
 	require.LessOrEqual(t, l.recent.bytes, recentBytes)
 	seen := uint64(0)
-	for r, err := range l.Follow(t.Context(), 0) {
+	for r, err := range l.Follow(t.Context(), store.Position{}) {
 		require.NoError(t, err)
 		seen++
 		require.Equal(t, seen, r.Entry.Seq)
-		require.Equal(t, store.Position(seen), r.Position)
+		require.Equal(t, store.At(uint64(seen)), r.Position)
 		if seen == n {
 			break
 		}

@@ -31,7 +31,7 @@ type recent struct {
 	grown   chan struct{} // closed when there is more, or something else to look at; nil while nobody waits
 }
 
-func (r *recent) durable() store.Position { return store.Position(r.head.Load()) }
+func (r *recent) durable() position { return position(r.head.Load()) }
 
 // add makes a group of records known that is durable now. It keeps the slice.
 func (r *recent) add(group []store.Record) {
@@ -44,7 +44,7 @@ func (r *recent) add(group []store.Record) {
 		r.groups[0] = nil
 		r.groups = r.groups[1:]
 	}
-	r.head.Store(uint64(group[len(group)-1].Position))
+	r.head.Store(group[len(group)-1].Position.Commit)
 	r.wake()
 }
 
@@ -56,7 +56,7 @@ func (r *recent) count(group []store.Record, sign int) {
 }
 
 // reset forgets the records; the log now ends at head.
-func (r *recent) reset(head store.Position) {
+func (r *recent) reset(head position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.groups, r.records, r.bytes = nil, 0, 0
@@ -73,7 +73,7 @@ func (r *recent) wake() {
 
 // after returns some records after p, if they are here, and the durable position. If there are none yet, grown is closed
 // when there are.
-func (r *recent) after(p store.Position) (records []store.Record, head store.Position, grown <-chan struct{}) {
+func (r *recent) after(p position) (records []store.Record, head position, grown <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	head = r.durable()
@@ -83,18 +83,19 @@ func (r *recent) after(p store.Position) (records []store.Record, head store.Pos
 		}
 		return nil, head, r.grown
 	}
-	if len(r.groups) == 0 || p+1 < r.groups[0][0].Position {
+	if len(r.groups) == 0 || p+1 < positionOf(r.groups[0][0].Position) {
 		return nil, head, nil
 	}
-	next := sort.Search(len(r.groups), func(i int) bool { return r.groups[i][0].Position > p+1 })
+	next := sort.Search(len(r.groups), func(i int) bool { return positionOf(r.groups[i][0].Position) > p+1 })
 	group := r.groups[next-1]
-	return group[p+1-group[0].Position:], head, nil
+	return group[p+1-positionOf(group[0].Position):], head, nil
 }
 
 // Follow is that of [store.Log]. An entry that cannot be read ends the sequence; the record that comes with the error says
 // which it is, so that one can go on behind it.
-func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.Record, error] {
+func (l *Log) Follow(ctx context.Context, from store.Position) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
+		after := positionOf(from)
 		for {
 			records, head, grown := l.recent.after(after)
 			var bad store.Record
@@ -109,7 +110,7 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 				if !yield(r, nil) {
 					return
 				}
-				after = r.Position
+				after = positionOf(r.Position)
 			}
 			if err == nil && grown != nil {
 				err = l.await(ctx, grown)
@@ -130,7 +131,7 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 
 // between reads some records after a position, up to head, from the disk. With an error, bad is the record that could not
 // be read, if there is one.
-func (l *Log) between(ctx context.Context, after, head store.Position) (records []store.Record, bad store.Record, err error) {
+func (l *Log) between(ctx context.Context, after, head position) (records []store.Record, bad store.Record, err error) {
 	err = l.use(ctx, func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{positionKind}, UpperBound: positionKey(head + 1)})
 		if err != nil {
@@ -142,8 +143,8 @@ func (l *Log) between(ctx context.Context, after, head store.Position) (records 
 			if err != nil {
 				return err
 			}
-			next := after + 1 + store.Position(len(records))
-			if s.at > next || s.at+store.Position(len(s.wires)) <= next {
+			next := after + 1 + position(len(records))
+			if s.at > next || s.at+position(len(s.wires)) <= next {
 				return corrupt(fmt.Errorf("position %d is missing", next))
 			}
 			for seq := s.first + uint64(next-s.at); seq <= s.last(); seq++ {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/clewflow/clew/history"
-	"github.com/clewflow/clew/store"
 )
 
 // What a key begins with.
@@ -93,9 +92,9 @@ func streamBounds(id history.ID) (lower, upper []byte) {
 	return lower, upper
 }
 
-func positionKey(p store.Position) []byte { return appendPosition(nil, p) }
+func positionKey(p position) []byte { return appendPosition(nil, p) }
 
-func appendPosition(b []byte, p store.Position) []byte {
+func appendPosition(b []byte, p position) []byte {
 	return binary.BigEndian.AppendUint64(append(b, positionKind), uint64(p))
 }
 

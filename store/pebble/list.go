@@ -83,7 +83,7 @@ func known(db *pebble.DB, it *pebble.Iterator, id history.ID, end []byte) (Known
 	if len(value) < 8 {
 		return k, corrupt(fmt.Errorf("the end of %s: %w", id, errValue))
 	}
-	k.Newest = store.Position(binary.BigEndian.Uint64(value))
+	k.Newest = store.At(binary.BigEndian.Uint64(value))
 	_, closer, err := db.Get(tailKey(id))
 	if k.Open = err == nil; k.Open {
 		return k, closer.Close()

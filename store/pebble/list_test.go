@@ -42,7 +42,7 @@ func TestAListHasEachExecutionOnce(t *testing.T) {
 	require.NoError(t, l.AppendTail(t.Context(), id("b", "x\x00y"), &store.Tail{Began: 1, Seq: 1}, entries(1, 1)...))
 	require.NoError(t, l.Append(t.Context(), id("b", "x"), entries(2, 2)...))
 	require.NoError(t, l.Append(t.Context(), id("c", "x"), entries(1, 1)...))
-	assert.Equal(t, []Known{{id("b", "x"), false, 6}, {id("b", "x\x00y"), true, 5}}, listed(t, l, "b"))
+	assert.Equal(t, []Known{{id("b", "x"), false, store.At(6)}, {id("b", "x\x00y"), true, store.At(5)}}, listed(t, l, "b"))
 	assert.Empty(t, listed(t, l, "d"))
 
 	for i := range 2*chunkRecords + 3 {
@@ -98,7 +98,7 @@ func TestReadingOnlyChangesNothing(t *testing.T) {
 				n++
 			}
 			assert.Equal(t, 3, n)
-			assert.Equal(t, []Known{{id, true, 1}}, listed(t, r, "n"))
+			assert.Equal(t, []Known{{id, true, store.At(1)}}, listed(t, r, "n"))
 			assert.ErrorIs(t, r.Append(t.Context(), id, entries(4, 1)...), store.ErrDenied)
 			_, err := Open(dir, small(nil))
 			assert.ErrorIs(t, err, store.ErrInUse)

@@ -189,7 +189,7 @@ func makeDir(fs vfs.FS, dir string) error {
 }
 
 // open returns a new handle and the position of the newest record.
-func (l *Log) open() (db *database, head store.Position, err error) {
+func (l *Log) open() (db *database, head position, err error) {
 	if err := inspect(l.fs, l.dir); err != nil {
 		return nil, 0, explain(err)
 	}
@@ -238,7 +238,7 @@ func (l *Log) settings(db *database) *pebble.Options {
 }
 
 // findHead returns the position of the newest record, 0 if there is none.
-func findHead(db *pebble.DB) (store.Position, error) {
+func findHead(db *pebble.DB) (position, error) {
 	it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{positionKind}, UpperBound: []byte{positionKind + 1}})
 	if err != nil {
 		return 0, err
@@ -254,10 +254,10 @@ func findHead(db *pebble.DB) (store.Position, error) {
 	if err != nil {
 		return 0, err
 	}
-	if p := store.Position(binary.BigEndian.Uint64(it.Key()[1:])); p != s.at {
+	if p := position(binary.BigEndian.Uint64(it.Key()[1:])); p != s.at {
 		return 0, corrupt(fmt.Errorf("entry %d of %s says that it is at position %d, not %d", s.first, s.id, s.at, p))
 	}
-	return s.at + store.Position(len(s.wires)) - 1, nil
+	return s.at + position(len(s.wires)) - 1, nil
 }
 
 // Close ends all that is under way and closes the directory. What was appended is all sorted into files then.

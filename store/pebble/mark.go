@@ -7,15 +7,13 @@ import (
 
 	"github.com/cockroachdb/errors/oserror"
 	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/clewflow/clew/store"
 )
 
 const markFile = "HEAD"
 
 // writeMark notes the position of the newest record in a file of its own. The log never ends before that again, whatever
 // its other files say.
-func writeMark(fs vfs.FS, dir string, head store.Position) error {
+func writeMark(fs vfs.FS, dir string, head position) error {
 	text := fmt.Sprintf("%d", head)
 	text = fmt.Sprintf("%s %08x\n", text, crc32.Checksum([]byte(text), castagnoli))
 	path, draft := fs.PathJoin(dir, markFile), fs.PathJoin(dir, markFile+".new")
@@ -45,7 +43,7 @@ func writeMark(fs vfs.FS, dir string, head store.Position) error {
 }
 
 // readMark returns what was noted last, 0 if nothing was.
-func readMark(fs vfs.FS, dir string) (store.Position, error) {
+func readMark(fs vfs.FS, dir string) (position, error) {
 	path := fs.PathJoin(dir, markFile)
 	f, err := fs.Open(path)
 	if oserror.IsNotExist(err) {
@@ -65,5 +63,5 @@ func readMark(fs vfs.FS, dir string) (store.Position, error) {
 	if n != 2 || fmt.Sprintf("%d %08x\n", head, crc32.Checksum(fmt.Appendf(nil, "%d", head), castagnoli)) != string(text) {
 		return 0, corrupt(fmt.Errorf("%s is damaged", path))
 	}
-	return store.Position(head), nil
+	return position(head), nil
 }

@@ -44,7 +44,7 @@ func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 }
 
 // chunk reads some entries of a history from Seq from on, and reports whether there may be more.
-func (l *Log) chunk(ctx context.Context, id history.ID, from uint64, asOf store.Position) (records []store.Record, more bool, err error) {
+func (l *Log) chunk(ctx context.Context, id history.ID, from uint64, asOf position) (records []store.Record, more bool, err error) {
 	err = l.use(ctx, func(db *pebble.DB) error {
 		size := 0
 		return scan(db, id, from, func(s stored) (bool, error) {
@@ -169,7 +169,7 @@ func ifFound(err error) error {
 // Head is that of [store.Log].
 func (l *Log) Head(ctx context.Context) (store.Position, error) {
 	if err := l.usable(ctx); err != nil {
-		return 0, fmt.Errorf("pebble: head: %w", err)
+		return store.Position{}, fmt.Errorf("pebble: head: %w", err)
 	}
-	return l.recent.durable(), nil
+	return l.recent.durable().store(), nil
 }

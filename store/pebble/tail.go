@@ -27,7 +27,7 @@ const (
 
 var errRow = errors.New("not a row as this store writes it")
 
-func appendRow(b []byte, at store.Position, t *store.Tail) []byte {
+func appendRow(b []byte, at position, t *store.Tail) []byte {
 	var flags uint64
 	if t.Due {
 		flags |= isDue
@@ -48,9 +48,9 @@ func appendRow(b []byte, at store.Position, t *store.Tail) []byte {
 	return append(b, t.Hash[:]...)
 }
 
-func parseRow(id history.ID, b []byte) (at store.Position, t store.Tail, err error) {
+func parseRow(id history.ID, b []byte) (at position, t store.Tail, err error) {
 	t.ID = id
-	bad := func() (store.Position, store.Tail, error) {
+	bad := func() (position, store.Tail, error) {
 		return 0, store.Tail{}, fmt.Errorf("tail of %s: %w", id, corrupt(errRow))
 	}
 	var v [5]uint64
@@ -61,7 +61,7 @@ func parseRow(id history.ID, b []byte) (at store.Position, t store.Tail, err err
 		}
 		b = b[n:]
 	}
-	at, t.Began, t.Seq, t.Unsettled, t.Due = store.Position(v[0]), v[1], v[2], int(v[3]), v[4]&isDue != 0
+	at, t.Began, t.Seq, t.Unsettled, t.Due = position(v[0]), v[1], v[2], int(v[3]), v[4]&isDue != 0
 	t.Follows = v[4]&follows != 0
 	if v[4]&hasWake != 0 {
 		seconds, n := binary.Varint(b)
@@ -84,7 +84,7 @@ func parseRow(id history.ID, b []byte) (at store.Position, t store.Tail, err err
 func (l *Log) Tail(ctx context.Context, id history.ID) (t store.Tail, ok bool, err error) {
 	key := tailKey(id)
 	for {
-		var at store.Position
+		var at position
 		// The head is asked first: what is stored by then is what the row must not be older than.
 		_, _, grown := l.recent.after(l.recent.durable())
 		err = l.use(ctx, func(db *pebble.DB) error {
@@ -127,7 +127,7 @@ func (l *Log) AllTails(ctx context.Context) iter.Seq2[store.Tail, error] {
 		for from := []byte{tailKind}; from != nil; {
 			var rows []store.Tail
 			var early []history.ID // whose rows are not durable yet
-			next, err := l.rows(ctx, from, func(id history.ID, at store.Position, t store.Tail) {
+			next, err := l.rows(ctx, from, func(id history.ID, at position, t store.Tail) {
 				if at > l.recent.durable() {
 					early = append(early, id)
 				}
@@ -160,7 +160,7 @@ func (l *Log) AllTails(ctx context.Context) iter.Seq2[store.Tail, error] {
 }
 
 // rows shows some rows from a key on and returns the key to go on from, nil at the end.
-func (l *Log) rows(ctx context.Context, from []byte, show func(history.ID, store.Position, store.Tail)) (next []byte, err error) {
+func (l *Log) rows(ctx context.Context, from []byte, show func(history.ID, position, store.Tail)) (next []byte, err error) {
 	err = l.use(ctx, func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: []byte{tailKind + 1}})
 		if err != nil {

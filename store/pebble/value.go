@@ -28,7 +28,7 @@ func varintSize(v uint64) int {
 	return binary.PutUvarint(b[:], v)
 }
 
-func appendValue(b []byte, at store.Position, entries []history.Entry) []byte {
+func appendValue(b []byte, at position, entries []history.Entry) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(at))
 	b = binary.AppendUvarint(b, uint64(len(entries)))
 	for _, e := range entries {
@@ -44,7 +44,7 @@ func appendValue(b []byte, at store.Position, entries []history.Entry) []byte {
 type stored struct {
 	id    history.ID
 	first uint64 // Seq
-	at    store.Position
+	at    position
 	wires [][]byte
 }
 
@@ -59,7 +59,7 @@ func cut(id history.ID, first uint64, value []byte) (stored, error) {
 	if len(value) < 8 {
 		return bad()
 	}
-	s.at = store.Position(binary.BigEndian.Uint64(value))
+	s.at = position(binary.BigEndian.Uint64(value))
 	value = value[8:]
 	count, n := binary.Uvarint(value)
 	if n <= 0 || count == 0 || count > uint64(len(value)) {
@@ -89,7 +89,7 @@ func cut(id history.ID, first uint64, value []byte) (stored, error) {
 // record decodes the entry with a Seq.
 func (s stored) record(seq uint64) (store.Record, error) {
 	i := seq - s.first
-	r := store.Record{Position: s.at + store.Position(i), ID: s.id, Entry: history.Entry{Seq: seq}}
+	r := store.Record{Position: (s.at + position(i)).store(), ID: s.id, Entry: history.Entry{Seq: seq}}
 	e, err := history.UnmarshalEntry(s.wires[i])
 	switch {
 	case errors.Is(err, history.ErrUnknownKind):

@@ -120,9 +120,9 @@ func (p *pair) follow(i int) {
 	for _, entries := range p.all {
 		n += len(entries)
 	}
-	a, err := follow(p.t.Context(), p.a, 0, n)
+	a, err := follow(p.t.Context(), p.a, store.Position{}, n)
 	require.NoError(p.t, err)
-	b, err := follow(p.t.Context(), p.b, 0, n)
+	b, err := follow(p.t.Context(), p.b, store.Position{}, n)
 	require.NoError(p.t, err)
 	require.Equal(p.t, lines(b), lines(a), "step %d: follow", i)
 	if n == 0 {

@@ -67,9 +67,9 @@ func TestFaultsOfAppends(t *testing.T) {
 				l := storetest.Faulty(inner, &storetest.Faults{Append: once(test.fault), Delay: time.Hour})
 				entries := storetest.NewStream(id).Next(1)
 				require.ErrorIs(t, l.Append(t.Context(), id, entries...), test.err)
-				require.Equal(t, test.stored, head(t, inner) == 1)
+				require.Equal(t, test.stored, head(t, inner) == store.At(1))
 				require.NoError(t, l.Append(t.Context(), id, entries...), "the repetition is definite")
-				require.Equal(t, store.Position(1), head(t, inner), "one copy")
+				require.Equal(t, store.At(1), head(t, inner), "one copy")
 			})
 		})
 	}
@@ -92,7 +92,7 @@ func TestAppendStoredLaterAndAnotherNeverBothWin(t *testing.T) {
 	require.ErrorIs(t, l.Append(t.Context(), id, storetest.NewStream(id).Next(1)...), store.ErrUnknownOutcome)
 	require.NoError(t, l.Append(t.Context(), id, storetest.NewStream(id).Vary("other").Next(1)...))
 	f.Settle()
-	require.Equal(t, store.Position(1), head(t, l))
+	require.Equal(t, store.At(1), head(t, l))
 }
 
 func TestBrokenReadIsAnError(t *testing.T) {
@@ -108,17 +108,17 @@ func TestBrokenReadIsAnError(t *testing.T) {
 }
 
 func TestFaultsOfFollowing(t *testing.T) {
-	faults := map[store.Position]storetest.FollowFault{2: storetest.Duplicate, 4: storetest.Break}
+	faults := map[store.Position]storetest.FollowFault{store.At(2): storetest.Duplicate, store.At(4): storetest.Break}
 	l := storetest.Faulty(memory.New(), &storetest.Faults{Follow: func(r store.Record) storetest.FollowFault { return faults[r.Position] }})
 	require.NoError(t, l.Append(t.Context(), id, storetest.NewStream(id).Next(5)...))
 	var seen []store.Position
 	var last error
-	for r, err := range l.Follow(t.Context(), 0) {
+	for r, err := range l.Follow(t.Context(), store.Position{}) {
 		if last = err; err == nil {
 			seen = append(seen, r.Position)
 		}
 	}
-	require.Equal(t, []store.Position{1, 2, 2, 3}, seen)
+	require.Equal(t, []store.Position{store.At(1), store.At(2), store.At(2), store.At(3)}, seen)
 	require.ErrorIs(t, last, store.ErrUnavailable)
 }
 
@@ -134,6 +134,6 @@ func TestRandomFaultsNeverMakeTwoCopies(t *testing.T) {
 				require.True(t, errors.Is(err, store.ErrUnknownOutcome) || errors.Is(err, store.ErrUnavailable), "%v", err)
 			}
 		}
-		require.Equal(t, store.Position(200), head(t, inner))
+		require.Equal(t, store.At(200), head(t, inner))
 	})
 }
