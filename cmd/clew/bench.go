@@ -50,6 +50,7 @@ func benchCommand() *cobra.Command {
 	cmd.Flags().IntVar(&c.N, "n", 0, "how many workflows, timers, executions or steps; 0: the bench's default")
 	cmd.Flags().IntVar(&c.InFlight, "in-flight", 0, "how many at once; 0: 100")
 	cmd.Flags().StringVar(&c.Dir, "dir", "", "where to make the store, which is removed afterwards; default: the directory for temporary files")
+	cmd.Flags().StringVar(&c.Store, "store", "", "measure on a server instead: esdb://…; what is written stays there, in a namespace of its own")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -87,8 +87,9 @@ func root() *cobra.Command {
 wait or how they ended, exports them, and verifies that nothing was changed. It says whether new code fits
 what is recorded, and where in the code a run waits. It changes nothing.
 
-The store is a directory. If a process has it open, that process is asked, through the socket clew.sock
-in the directory; else the directory is opened. While clew has it open nobody else can, so a process
+The store is a directory, or a server (esdb://…), which is read through an index that each command makes in
+memory. If a process has a directory open, that process is asked, through the socket clew.sock
+in it; else the directory is opened. While clew has it open nobody else can, so a process
 that starts meanwhile may have to try again. vet reads code, coverage reads reports of tests, and bench
 makes a store of its own.
 
@@ -114,10 +115,10 @@ The exit status is 0 for success, 1 for an error or something bad that was found
 	// A command that can be run and has others below is shown with two ways to use it; here they are the same.
 	cmd.SetUsageTemplate(strings.Replace(cmd.UsageTemplate(), "{{if .HasAvailableSubCommands}}\n  {{.CommandPath}} [command]{{end}}", "", 1))
 	cmd.SetHelpCommand(help(cmd))
-	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "directory of the store; default: $CLEW_STORE, else clew.data")
+	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "the store: a directory, or esdb://…; default: $CLEW_STORE, else clew.data")
 	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), checkCommand(s), replayCommand(s), vetCommand(), coverageCommand(), benchCommand(), version()} {
+	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), checkCommand(s), replayCommand(s), nodes(s), vetCommand(), coverageCommand(), benchCommand(), version()} {
 		cmd.AddCommand(c)
 	}
 	for _, c := range append(cmd.Commands(), cmd) {

@@ -44,7 +44,15 @@ var patience = 5 * time.Second
 // place is the directory and the namespace. The error says that there is no store.
 func (s *site) place() (dir, namespace string, err error) {
 	dir, namespace = fallback(s.dir, "CLEW_STORE", "clew.data"), fallback(s.namespace, "CLEW_NAMESPACE", "default")
+	if isServer(dir) {
+		return dir, namespace, nil
+	}
 	return dir, namespace, mustExist(dir)
+}
+
+// isServer reports whether a store is one that several processes can have open.
+func isServer(store string) bool {
+	return strings.HasPrefix(store, "esdb://") || strings.HasPrefix(store, "esdb+discover://")
 }
 
 // open opens the directory, or finds the process that has it open.
@@ -54,7 +62,11 @@ func (s *site) open(cmd *cobra.Command) (*executions, error) {
 		return nil, err
 	}
 	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
-	return open(cmd.Context(), runtime.Config{Store: dir, Namespace: namespace, Logger: logger})
+	c := runtime.Config{Store: dir, Namespace: namespace, Logger: logger}
+	if isServer(dir) {
+		c.Key = []byte("it reads, and hands out no tokens") // else one would be recorded
+	}
+	return open(cmd.Context(), c)
 }
 
 func open(ctx context.Context, c runtime.Config) (*executions, error) {
@@ -172,7 +184,7 @@ func fallback(value, variable, otherwise string) string {
 // mustExist refuses what is no store before anything is created there.
 func mustExist(dir string) error {
 	if dir == "memory:" || strings.Contains(dir, "://") {
-		return fmt.Errorf("the store %s cannot be read from here, want a directory; give it with --dir", dir)
+		return fmt.Errorf("the store %s cannot be read from here, want a directory or esdb://…; give it with --dir", dir)
 	}
 	info, err := os.Stat(dir)
 	switch {

@@ -28,6 +28,7 @@ type Config struct {
 	N        int    // of workflows, timers, executions or steps, as the bench has it; 0: its default
 	InFlight int    // at once; 0: 100
 	Dir      string // in which a directory for the store is made, and removed
+	Store    string // instead, a server: esdb://…; each bench has a namespace of its own there
 	Progress io.Writer
 }
 
@@ -87,11 +88,13 @@ var All = []Bench{
 
 // world is a runtime on a new store.
 type world struct {
-	entries int // most of a run
-	dir     string
-	rt      *runtime.Runtime
-	cancel  context.CancelFunc
-	ran     chan error
+	entries   int // most of a run
+	dir       string
+	store     string // empty: in the directory
+	namespace string
+	rt        *runtime.Runtime
+	cancel    context.CancelFunc
+	ran       chan error
 }
 
 func begin(ctx context.Context, c Config, memory int, definitions ...workflow.Definition) (*world, error) {
@@ -99,7 +102,10 @@ func begin(ctx context.Context, c Config, memory int, definitions ...workflow.De
 	if err != nil {
 		return nil, fmt.Errorf("bench: making a directory for the store: %w", err)
 	}
-	w := &world{dir: dir, entries: 100_000 + 10*c.N}
+	w := &world{dir: dir, store: c.Store, namespace: "default", entries: 100_000 + 10*c.N}
+	if c.Store != "" {
+		w.namespace = fmt.Sprintf("bench_%d", time.Now().UnixMilli())
+	}
 	if err := w.open(ctx, memory, definitions...); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -109,7 +115,10 @@ func begin(ctx context.Context, c Config, memory int, definitions ...workflow.De
 
 func (w *world) open(ctx context.Context, memory int, definitions ...workflow.Definition) (err error) {
 	quiet := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	config := runtime.Config{Store: filepath.Join(w.dir, "store"), Attempts: 4096, Memory: memory, Entries: w.entries, Logger: quiet}
+	config := runtime.Config{Store: filepath.Join(w.dir, "store"), Attempts: 4096, Memory: memory, Entries: w.entries, Logger: quiet, Namespace: w.namespace}
+	if w.store != "" {
+		config.Store, config.Dir = w.store, filepath.Join(w.dir, "node")
+	}
 	if w.rt, err = runtime.Open(ctx, config, definitions...); err != nil {
 		return err
 	}
