@@ -212,6 +212,7 @@ func TestOutageIsSurvivedByTheSameLog(t *testing.T) {
 		return nil
 	})
 	require.Eventually(t, func() bool { return seen.Load() == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return f.Calls(esdbtest.Subscribe) == 1 }, 10*time.Second, time.Millisecond)
 	again := f.Refuse(0)
 	const callers = 100
 	for i := range callers {
@@ -222,9 +223,9 @@ func TestOutageIsSurvivedByTheSameLog(t *testing.T) {
 	}
 	require.NoError(t, again())
 	require.Eventually(t, func() bool { return seen.Load() == callers+1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.Stats().Resubscriptions > 0 }, 10*time.Second, time.Millisecond)
 	cancel()
 	require.NoError(t, g.Wait())
-	require.NotZero(t, l.Stats().Resubscriptions)
 	require.NoError(t, l.Close())
 	require.NoError(t, f.Close())
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, 5*time.Millisecond, "goroutines are left over")
