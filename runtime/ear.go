@@ -23,6 +23,9 @@ func (n *node) listen(ctx context.Context) {
 				if ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {
 					n.r.logger.Warn("this node cannot follow the log and tries again", "position", at, "error", err)
 				}
+				if errors.Is(err, store.ErrCorrupt) && record.Position.After(at) {
+					at = record.Position // the others go on
+				}
 				break
 			}
 			delay = 10 * time.Millisecond

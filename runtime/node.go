@@ -39,6 +39,7 @@ type node struct {
 	heardTo  store.Position // by the ear
 	actedTo  store.Position // on who joined and who went
 	changing bool           // there are changes that were not acted on
+	missed   bool           // something was let pass because the node was not fit
 	anew     bool           // nothing is taken for taken up any more
 	gone     []string       // members that are no more, and whose attempts are lost
 }
@@ -80,7 +81,19 @@ func (n *node) fit() bool {
 	now := n.r.now()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.joined && !n.leaving && now.Sub(n.acked) < n.lease*3/4 && now.Sub(n.echoed) < n.lease
+	fit := n.joined && !n.leaving && now.Sub(n.acked) < n.lease*3/4 && now.Sub(n.echoed) < n.lease
+	n.missed = n.missed || !fit
+	return fit
+}
+
+// missedSome reports whether the node was unfit when it was asked to do something, and forgets it: what it has let pass is to be looked
+// for.
+func (n *node) missedSome() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	missed := n.missed
+	n.missed = false
+	return missed
 }
 
 var (
@@ -120,12 +133,11 @@ func (n *node) lead(ctx context.Context) error {
 				next = n.r.now().Add(n.lease / 16)
 			}
 		}
-		if was := fit; was != n.fit() {
-			if fit = !was; fit {
-				n.again()
-			} else if !n.isLeaving() {
-				n.r.queue.Interrupt(errLapsed)
-			}
+		was := fit
+		if fit = n.fit(); fit && n.missedSome() {
+			n.again()
+		} else if was && !fit && !n.isLeaving() {
+			n.r.queue.Interrupt(errLapsed)
 		}
 		if n.deaf() {
 			return errDeaf

@@ -68,9 +68,11 @@ func (r *Runtime) openLog(ctx context.Context) (dir string, err error) {
 		r.log = memorystore.New()
 		return "", nil
 	case isServer(where):
-		if r.log, err = eventstore.Open(ctx, where, eventstore.Options{Logger: r.logger}); err != nil {
+		l, err := eventstore.Open(ctx, where, eventstore.Options{Logger: r.logger})
+		if err != nil {
 			return "", err
 		}
+		r.log = l
 		return r.config.Dir, r.claimDir()
 	}
 	if err := ours(where); err != nil {

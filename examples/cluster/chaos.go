@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -9,41 +10,61 @@ import (
 	"github.com/clewflow/clew/store/eventstore/esdbtest"
 )
 
+// mostNodes bounds the processes of chaos.
+const mostNodes = 6
+
 // chaos is trouble from a seed, a piece of it every half lease or so. At each moment one node at least is well.
 func chaos(seed uint64, o options) (acts []act) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	var well []string
+	ill := map[string]time.Duration{} // until when
 	for i := range o.nodes {
-		well = append(well, fmt.Sprint("node-", i+1))
+		ill[fmt.Sprint("node-", i+1)] = 0
 	}
 	next := o.nodes + 1
 	add := func(at time.Duration, what string, do func(*stage) error) { acts = append(acts, act{at, what, do}) }
 	for at := o.lease; at < o.within; at += o.lease/4 + time.Duration(rng.Int64N(int64(o.lease/2))) {
+		var well []string
+		for _, name := range slices.Sorted(maps.Keys(ill)) {
+			if ill[name] < at {
+				well = append(well, name)
+			}
+		}
+		kind := rng.IntN(7)
+		switch {
+		case len(well) < 2 && len(ill) >= mostNodes:
+			continue
+		case len(well) < 2 || len(ill) < 2:
+			kind = 0
+		case kind == 0 && len(ill) >= mostNodes:
+			kind = 1
+		}
+		if kind == 0 {
+			name := fmt.Sprint("node-", next)
+			next++
+			ill[name] = at + o.lease // until it works
+			add(at, name+" joins", func(s *stage) error { return s.join(name) })
+			continue
+		}
 		victim := well[rng.IntN(len(well))]
 		lasts := o.lease/2 + time.Duration(rng.Int64N(int64(5*o.lease/2)))
 		back := func(what string, do func(*stage) error) {
-			well = slices.DeleteFunc(well, func(n string) bool { return n == victim })
+			ill[victim] = at + lasts
 			add(at+lasts, victim+what, do)
 		}
-		switch n := rng.IntN(7); {
-		case n == 0 || len(well) == 1:
-			name := fmt.Sprint("node-", next)
-			next++
-			well = append(well, name)
-			add(at, name+" joins", func(s *stage) error { return s.join(name) })
-		case n == 1:
-			well = slices.DeleteFunc(well, func(n string) bool { return n == victim })
+		switch kind {
+		case 1:
+			delete(ill, victim)
 			add(at, victim+" is killed", func(s *stage) error { return s.kill(victim) })
-		case n == 2:
+		case 2:
 			add(at, victim+" is stopped", func(s *stage) error { return s.stop(victim) })
 			back(" goes on", func(s *stage) error { return s.goOn(victim) })
-		case n == 3:
+		case 3:
 			add(at, victim+" is cut off", func(s *stage) error { return s.cut(victim) })
 			back(" is connected again", func(s *stage) error { return s.heal(victim) })
-		case n == 4:
+		case 4:
 			add(at, "nothing reaches "+victim+", or comes from it", func(s *stage) error { return s.stall(victim) })
 			back(" is reached again", func(s *stage) error { return s.resume(victim) })
-		case n == 5:
+		case 5:
 			add(at, victim+" is replaced by another one of its name", func(s *stage) error { return s.replace(victim) })
 		default:
 			add(at, "the server is started anew", (*stage).restart)

@@ -155,6 +155,7 @@ func (s *stage) replace(name string) error {
 // play starts orders one after the other, lets happen what is to happen, and waits for the orders.
 func (s *stage) play(ctx context.Context, acts []act) (report, error) {
 	s.began = time.Now()
+	s.say("%d nodes share the server at %s", len(s.nodes), s.server.URL())
 	var done, started atomic.Int64
 	var g errgroup.Group
 	g.Go(func() error {
