@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -131,13 +132,17 @@ func newParty(t *testing.T, n int, definitions ...workflow.Definition) *party {
 }
 
 // join brings another node, and waits until it works.
-func (p *party) join(definitions ...workflow.Definition) *guest {
+func (p *party) join(definitions ...workflow.Definition) *guest { return p.joinLate(0, definitions...) }
+
+// joinLate is join for a node whose clock is ahead.
+func (p *party) joinLate(ahead time.Duration, definitions ...workflow.Definition) *guest {
 	if definitions == nil {
 		definitions = p.definitions
 	}
 	g := &guest{log: &wire{Log: p.disk.Open()}, ran: make(chan error, 1)}
 	rt, err := runtime.Open(p.t.Context(), runtime.Config{
 		Log: g.log, Shared: true, Node: fmt.Sprint("node-", len(p.nodes)), Logger: p.logger, Drain: time.Second, Key: []byte("k"),
+		Hooks: runtime.Hooks{Offset: ahead},
 	}, definitions...)
 	require.NoError(p.t, err)
 	g.Runtime = rt
@@ -364,6 +369,187 @@ func TestAZombieDoesNothingAndComesBackAsAnother(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.GreaterOrEqual(t, len(p.audit()), 3)
+		p.close()
+	})
+}
+
+func TestAnActivityThatOneNodeHasIsMadeThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		render := activity.Define("render", func(ctx context.Context, n int) (int, error) {
+			if activity.Info(ctx).Number < 2 {
+				return 0, errors.New("not yet")
+			}
+			time.Sleep(500 * time.Millisecond)
+			return 10 * n, nil
+		})
+		code := workflow.Define("picture", func(ctx workflow.Context, n int) (int, error) { return workflow.Do(ctx, render, n) })
+		p := newParty(t, 0)
+		p.join(code)
+		p.join(code)
+		gpu := p.join(render)
+		for i := range 20 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%2].Runtime, fmt.Sprint("pic", i), code, i)
+			require.NoError(t, err)
+		}
+		for i := range 20 {
+			out, err := runtime.Result(t.Context(), p.nodes[i%2].Runtime, fmt.Sprint("pic", i), code)
+			require.NoError(t, err)
+			require.Equal(t, 10*i, out)
+		}
+		log := p.disk.Open()
+		defer log.Close()
+		claims := 0
+		for r, err := range log.Read(t.Context(), history.ID{Namespace: "default", Workflow: "pic3"}, 1) {
+			require.NoError(t, err)
+			if e, ok := r.Entry.Event.(*history.AttemptStarted); ok {
+				require.Equal(t, r.Entry.Node, e.Node)
+				claims++
+			}
+		}
+		require.Equal(t, 2, claims, "each attempt is claimed")
+		_ = gpu
+		p.audit()
+		p.close()
+	})
+}
+
+func TestAClaimOfADeadNodeIsLostAndMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		render := activity.Define("render", func(ctx context.Context, what string) (string, error) {
+			c.count(what)
+			select {
+			case <-time.After(3 * time.Second):
+			case <-ctx.Done():
+				return "", context.Cause(ctx)
+			}
+			return what, nil
+		}, activity.StartToClose(time.Hour))
+		code := workflow.Define("picture", func(ctx workflow.Context, what string) (string, error) { return workflow.Do(ctx, render, what) })
+		p := newParty(t, 0)
+		p.join(code)
+		one := p.join(render)
+		p.join(render)
+		for i := range 10 {
+			_, err := runtime.Start(t.Context(), p.nodes[0].Runtime, fmt.Sprint("pic", i), code, fmt.Sprint("pic", i))
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Second)
+		p.kill(one)
+		again := 0
+		for i := range 10 {
+			_, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("pic", i), code)
+			require.NoError(t, err)
+			again += c.of(fmt.Sprint("pic", i)) - 1
+		}
+		require.Positive(t, again)
+		require.Less(t, again, 10)
+		p.audit()
+		p.close()
+	})
+}
+
+func TestWhoDoesNotOwnAnExecutionTakesMessagesForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		add := workflow.NewUpdate[int, int]("add")
+		end := workflow.NewSignal[string]("end")
+		sum := workflow.NewQuery[int]("sum")
+		code := workflow.Define("ledger", func(ctx workflow.Context, at int) (int, error) {
+			sum.Handle(ctx, func() int { return at })
+			add.Handle(ctx, func(_ workflow.Context, n int) (int, error) { at += n; return at, nil }, func(n int) error {
+				if n < 0 {
+					return errors.New("only more")
+				}
+				return nil
+			})
+			_, err := end.Receive(ctx)
+			return at, err
+		})
+		p := newParty(t, 3, code)
+		stranger := p.join(activity.Define("other", func(context.Context, int) (int, error) { return 0, nil }))
+		p.without(stranger)
+		for i := range 12 {
+			id := fmt.Sprint("l", i)
+			_, err := runtime.Start(t.Context(), p.nodes[0].Runtime, id, code, i)
+			require.NoError(t, err)
+			for j, g := range p.nodes {
+				got, err := runtime.Update(t.Context(), g.Runtime, id, add, 1)
+				require.NoError(t, err)
+				require.Equal(t, i+j+1, got)
+				_, err = runtime.Update(t.Context(), g.Runtime, id, add, -1)
+				require.ErrorIs(t, err, runtime.ErrRefused)
+				seen, err := runtime.Query(t.Context(), p.nodes[(j+1)%3].Runtime, id, sum)
+				require.NoError(t, err)
+				require.Equal(t, i+j+1, seen, "what was acknowledged anywhere is seen everywhere")
+			}
+			_, err = runtime.Query(t.Context(), stranger.Runtime, id, sum)
+			require.ErrorIs(t, err, runtime.ErrNotHere)
+			require.ErrorContains(t, err, "node-0 or node-1 or node-2")
+			require.NoError(t, stranger.Signal(t.Context(), id, end.With("done")))
+			out, err := runtime.Result(t.Context(), p.nodes[i%3].Runtime, id, code)
+			require.NoError(t, err)
+			require.Equal(t, i+3, out)
+		}
+		p.audit()
+		p.nodes = append(p.nodes, stranger)
+		p.close()
+	})
+}
+
+func TestChildrenOfOtherNodesAreNeverForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		child := workflow.Define("child", func(ctx workflow.Context, d time.Duration) (string, error) { return "ok", workflow.Sleep(ctx, d) })
+		parent := workflow.Define("parent", func(ctx workflow.Context, n int) (int, error) {
+			for i := range n {
+				if _, err := workflow.Child(ctx, child, time.Duration(i+1)*300*time.Millisecond); err != nil {
+					return i, err
+				}
+			}
+			return n, nil
+		})
+		p := newParty(t, 3, parent, child)
+		for i := range 20 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%3].Runtime, fmt.Sprint("f", i), parent, 4)
+			require.NoError(t, err)
+		}
+		for i := range 3 {
+			time.Sleep(650 * time.Millisecond)
+			p.kill(p.nodes[i%2])
+			p.join()
+		}
+		for i := range 20 {
+			out, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("f", i), parent)
+			require.NoError(t, err)
+			require.Equal(t, 4, out)
+		}
+		p.audit()
+		p.close()
+	})
+}
+
+func TestClocksThatDifferLoseNoTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		code := workflow.Define("sleeper", func(ctx workflow.Context, d time.Duration) (time.Duration, error) {
+			began := workflow.Now(ctx)
+			err := workflow.Sleep(ctx, d)
+			return workflow.Now(ctx).Sub(began), err
+		})
+		p := newParty(t, 1, code)
+		p.joinLate(2*time.Second, code)
+		p.joinLate(-2*time.Second, code)
+		for i := range 30 {
+			_, err := runtime.Start(t.Context(), p.nodes[i%3].Runtime, fmt.Sprint("s", i), code, 6*time.Second)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Second)
+		p.kill(p.nodes[0])
+		for i := range 30 {
+			slept, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("s", i), code)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, slept, 2*time.Second, "not early by more than the clocks differ, on the clock of the log")
+			require.Less(t, slept, 12*time.Second)
+		}
+		p.audit()
 		p.close()
 	})
 }

@@ -49,6 +49,7 @@ func (r *Runtime) notHere(name string, version int) error {
 			have = append(have, o.Name)
 		}
 	}
+	slices.Sort(have)
 	who := "no node has it"
 	if len(have) > 0 {
 		who = "ask " + strings.Join(have, " or ")

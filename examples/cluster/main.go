@@ -35,10 +35,15 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 3, "how many nodes at the beginning")
 	flag.DurationVar(&o.lease, "lease", 4*time.Second, "after which a silent node is taken for dead")
 	flag.DurationVar(&o.within, "for", 30*time.Second, "over how long a time the orders come in")
+	calm := flag.Bool("calm", false, "nothing befalls the nodes")
 	flag.Parse()
+	acts := story(o)
+	if *calm {
+		acts = nil
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	r, err := play(ctx, o, story(o))
+	r, err := play(ctx, o, acts)
 	if err == nil {
 		r.print(os.Stdout)
 		err = r.verdict()

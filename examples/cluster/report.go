@@ -23,6 +23,7 @@ type report struct {
 	again             []string // activities that were made again because their first node had come to grief
 	doubled           []string // activities that were made twice though it had not
 	missing           []string // activities that left no line though their order completed
+	took              time.Duration
 	deaths            []*death
 	entries           map[string]int
 	buried            []string
@@ -32,7 +33,7 @@ type report struct {
 func (s *stage) judge(failed []error) (report, error) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
-	r := report{orders: len(failed), deaths: s.watch.deaths, entries: s.watch.entries, buried: s.watch.buried}
+	r := report{orders: len(failed), deaths: s.watch.deaths, entries: s.watch.entries, buried: s.watch.buried, took: time.Since(s.began)}
 	made, err := s.made()
 	if err != nil {
 		return r, err
@@ -110,8 +111,8 @@ func (s *stage) sound(id string) error {
 
 func (r report) print(to io.Writer) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\norders\t%d\ncompleted\t%d\nlost\t%d\nhistories with a flaw\t%d\nactivities made twice\t%d\nmade again after a node's death\t%d\nnodes buried\t%d\n",
-		r.orders, r.completed, len(r.lost), len(r.broken), len(r.doubled), len(r.again), len(r.buried))
+	fmt.Fprintf(t, "\norders\t%d in %s\ncompleted\t%d\nlost\t%d\nhistories with a flaw\t%d\nactivities made twice\t%d\nmade again after a node's death\t%d\nnodes buried\t%d\n",
+		r.orders, r.took.Round(10*time.Millisecond), r.completed, len(r.lost), len(r.broken), len(r.doubled), len(r.again), len(r.buried))
 	for _, d := range r.deaths {
 		fmt.Fprintf(t, "%s gone: %d of its orders went on\tafter %s to %s\n", d.name, d.had, d.first.Round(10*time.Millisecond), d.last.Round(10*time.Millisecond))
 	}
