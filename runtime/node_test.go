@@ -553,3 +553,38 @@ func TestClocksThatDifferLoseNoTimer(t *testing.T) {
 		p.close()
 	})
 }
+
+func TestANodeThatCannotReachTheLogStopsAndComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 100)
+		long := activity.Define("long", func(ctx context.Context, _ int) (int, error) {
+			select {
+			case <-time.After(20 * time.Second):
+				return 1, nil
+			case <-ctx.Done():
+				ended <- context.Cause(ctx)
+				return 0, context.Cause(ctx)
+			}
+		})
+		code := workflow.Define("haul", func(ctx workflow.Context, n int) (int, error) { return workflow.Do(ctx, long, n) })
+		p := newParty(t, 2, code, long)
+		for i := range 20 {
+			_, err := runtime.Start(t.Context(), p.nodes[0].Runtime, fmt.Sprint("h", i), code, i)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Second)
+		p.nodes[1].log.set(true)
+		time.Sleep(5 * time.Second)
+		require.NotEmpty(t, ended, "contexts end where nothing can be recorded")
+		cut := len(ended)
+		time.Sleep(10 * time.Second)
+		p.nodes[1].log.set(false)
+		for i := range 20 {
+			_, err := runtime.Result(t.Context(), p.nodes[1].Runtime, fmt.Sprint("h", i), code)
+			require.NoError(t, err)
+		}
+		require.Less(t, cut, 20, "those of the other node go on")
+		p.audit()
+		p.close()
+	})
+}

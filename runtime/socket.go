@@ -20,7 +20,7 @@ import (
 // executions from nothing.
 func (r *Runtime) serve() {
 	r.unserve = func() {}
-	if r.config.Log != nil || r.config.Store == "memory:" {
+	if r.config.Log != nil || r.config.Store == "memory:" || isServer(r.config.Store) {
 		return
 	}
 	l, err := socket.Listen(r.config.Store)

@@ -350,7 +350,7 @@ func TestWrongUseAndErrorsAreOneClearLine(t *testing.T) {
 		{[]string{"verify", "gone", "--dir", dir}, failed, "clew: no such execution: gone\n"},
 		{[]string{"show", "order-1", "--run", "7", "--dir", dir}, failed, "clew: the execution order-1 has no run 7; see \"clew ls --id order-1\"\n"},
 		{[]string{"ls", "--dir", filepath.Join(dir, "none")}, failed, "clew: there is no directory " + filepath.Join(dir, "none") + ", want that of a store; give it with --dir or CLEW_STORE\n"},
-		{[]string{"ls", "--dir", "memory:"}, failed, "clew: the store memory: cannot be read from here, want a directory; give it with --dir\n"},
+		{[]string{"ls", "--dir", "memory:"}, failed, "clew: the store memory: cannot be read from here, want a directory or esdb://…; give it with --dir\n"},
 		{[]string{"verify", "--file", filepath.Join(dir, "none")}, failed, "clew: opening the export: open "},
 	} {
 		code, stdout, stderr := tool(t, c.args...)

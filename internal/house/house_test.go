@@ -31,6 +31,7 @@ var floors = []struct{ name, imports string }{
 	{"internal/coro", ""},
 	{"internal/stage", ""},
 	{"internal/diff", ""},
+	{"internal/proxy", ""},
 
 	{"commands", "history"},
 	{"query", "history"},

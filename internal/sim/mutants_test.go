@@ -42,7 +42,7 @@ var mutants = []mutant{
 	{"told-too-early", "runtime/turn.go",
 		"\tif len(asks) == 0 {\n\t\te.Told = e.Seq\n", "\tif len(asks) >= 0 {\n\t\te.Told = e.Seq\n"},
 	{"not-told-again", "runtime/turn.go",
-		"\tif w.x.rt.working.Load() {\n\t\tif err := w.catchUp(m)", "\tif w.x.rt.working.Load() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
+		"\tif w.works() {\n\t\tif err := w.catchUp(m)", "\tif w.works() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
 
 	// Requests.
 	{"request-done-again", "runtime/turn.go",

@@ -56,6 +56,7 @@ func Run(t *testing.T, d Driver) {
 		{"ReopenedLogHoldsAll", testReopen},
 		{"AbandonedLogHoldsWhatItAcknowledged", testAbandon},
 		{"CallersMistakesAreFound", testMistakes},
+		{"AnswersAreInKeepingWithOneOrder", testLinearizable},
 		{"TailIsWrittenWithTheAppend", testTail},
 		{"TailsComeInOrder", testTailOrder},
 	}
