@@ -72,19 +72,20 @@ const (
 
 type work struct {
 	Attempt
-	state      state
-	started    time.Time
-	beat       time.Time
-	recorded   time.Time // the last beat that is, or is being, recorded
-	fresh      bool      // the checkpoint has changed since
-	away       bool      // others know only what is recorded
-	cancel     context.CancelCauseFunc
-	next       *work // ready
-	prev       *work
-	sibling    *work // of the same execution
-	elder      *work
-	abandoned  bool // settled while in hand
-	checkpoint history.Payload
+	state       state
+	started     time.Time
+	beat        time.Time
+	recorded    time.Time // the last beat that is, or is being, recorded
+	fresh       bool      // the checkpoint has changed since
+	away        bool      // others know only what is recorded
+	interrupted bool      // this process may not go on with it
+	cancel      context.CancelCauseFunc
+	next        *work // ready
+	prev        *work
+	sibling     *work // of the same execution
+	elder       *work
+	abandoned   bool // settled while in hand
+	checkpoint  history.Payload
 }
 
 // keptInputs bounds the memory that inputs take here; beyond it they are read from the log.

@@ -32,12 +32,12 @@ func (q *Queue) Away(k Key) {
 	}
 }
 
-// Taken is what is known of the attempts of an execution that are in hand here.
+// Taken is what is known of the attempts of an execution that are in hand here and were not interrupted.
 func (q *Queue) Taken(id history.ID) (all []commands.Attempt) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for w := q.of[id]; w != nil; w = w.sibling {
-		if w.state == inHand {
+		if w.state == inHand && !w.interrupted {
 			all = append(all, w.facts())
 		}
 	}
@@ -85,6 +85,7 @@ func (q *Queue) Interrupt(cause error) {
 	defer q.mu.Unlock()
 	for _, w := range q.work {
 		if w.state == inHand {
+			w.interrupted = true
 			w.cancel(cause)
 			continue
 		}
@@ -97,4 +98,11 @@ func (q *Queue) Knows(id history.ID) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.of[id] != nil
+}
+
+// Recorded reports whether others may know that the attempt is in hand here, though the execution is theirs.
+func (h *Hand) Recorded() bool {
+	h.queue.mu.Lock()
+	defer h.queue.mu.Unlock()
+	return h.work.away
 }

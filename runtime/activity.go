@@ -239,9 +239,11 @@ func (a *attempts) outcome(ctx context.Context, h *dispatch.Hand, result history
 		err = a.settle(h, commands.LeavePending{Attempt: h.Facts()})
 	case a.ctx.Err() != nil:
 		return // it is made again by whoever runs next
-	case errors.Is(context.Cause(ctx), errLapsed):
-		r.soon(h.ID) // by whoever owns the execution then
+	case errors.Is(context.Cause(ctx), errLapsed) && !h.Recorded():
+		r.soon(h.ID) // it is made again by whoever owns the execution then
 		return
+	case errors.Is(context.Cause(ctx), errLapsed):
+		err = a.settle(h, commands.LoseAttempt{Attempt: h.Facts()}) // its owner counts on it
 	default:
 		err = a.settle(h, r.failed(h, err))
 	}

@@ -84,12 +84,15 @@ func (n *node) hearOf(record store.Record) {
 	now, id := n.r.now(), record.ID.Workflow
 	change := n.members.Apply(record, now)
 	n.mu.Lock()
-	if id == n.id && record.Entry.Seq == n.entry.Seq || id == n.id && record.Entry.At.Equal(n.begun) {
-		n.echoed, n.lag = n.begun, now.Sub(n.begun)
-	}
 	switch record.Entry.Event.(type) {
+	case *history.NodeAnnounced:
+		if id == n.id {
+			n.echoed = record.Entry.At
+		}
 	case *history.NodeLeft, *history.NodeBuried:
-		n.gone = append(n.gone, id)
+		if n.joined { // else everything is taken up when it is
+			n.gone = append(n.gone, id)
+		}
 	}
 	n.changing = n.changing || change == members.Shared
 	n.mu.Unlock()

@@ -34,8 +34,6 @@ type node struct {
 	released bool           // and has let go of everything, which the others may know
 	acked    time.Time      // when the last announcement that is recorded was begun
 	echoed   time.Time      // when the last announcement that was heard was begun
-	begun    time.Time      // when the last announcement was begun
-	lag      time.Duration  // from the beginning of an announcement until it was heard
 	heardTo  store.Position // by the ear
 	actedTo  store.Position // on who joined and who went
 	changing bool           // there are changes that were not acted on
@@ -209,7 +207,6 @@ func (n *node) announce(ctx context.Context, event history.Event) error {
 	}
 	id := members.ID(r.config.Namespace, n.id)
 	history.Seal(n.entry.Hash, &e)
-	n.begun = now
 	n.mu.Unlock()
 
 	err := n.record(ctx, id, e)

@@ -588,3 +588,38 @@ func TestANodeThatCannotReachTheLogStopsAndComesBack(t *testing.T) {
 		p.close()
 	})
 }
+
+func TestAClaimOfANodeThatIsCutOffIsMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		render := activity.Define("render", func(ctx context.Context, what string) (string, error) {
+			c.count(what)
+			select {
+			case <-time.After(10 * time.Second):
+			case <-ctx.Done():
+				return "", context.Cause(ctx)
+			}
+			return what, nil
+		}, activity.StartToClose(100*time.Hour), activity.ScheduleToClose(1000*time.Hour))
+		code := workflow.Define("picture", func(ctx workflow.Context, what string) (string, error) { return workflow.Do(ctx, render, what) })
+		p := newParty(t, 0)
+		p.join(code)
+		one := p.join(render)
+		for _, off := range []time.Duration{3500 * time.Millisecond, 9 * time.Second} { // it lapses, and it is buried
+			id := off.String()
+			_, err := runtime.Start(t.Context(), p.nodes[0].Runtime, id, code, id)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			one.log.set(true)
+			time.Sleep(off)
+			one.log.set(false)
+			began := time.Now()
+			_, err = runtime.Result(t.Context(), p.nodes[0].Runtime, id, code)
+			require.NoError(t, err)
+			require.Less(t, time.Since(began), time.Minute, "virtual: nobody waits for what goes on nowhere")
+			require.Equal(t, 2, c.of(id))
+		}
+		p.audit()
+		p.close()
+	})
+}

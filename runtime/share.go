@@ -136,7 +136,7 @@ func (n *node) takeUp(ctx context.Context, me string, had *members.Members, gone
 			group.Go(func() error { return r.takeUpOne(within, id) })
 		}
 	}
-	if len(gone) > 0 {
+	if len(gone) > 0 || had == nil {
 		for tail, err := range r.index.Untold(within, r.config.Namespace) {
 			if err != nil {
 				return errors.Join(err, group.Wait())
