@@ -50,7 +50,7 @@ func TestOrdersSurviveTheDeathOfANode(t *testing.T) {
 	show(t, r)
 	require.NoError(t, r.verdict())
 	require.Equal(t, 200, r.completed)
-	require.Equal(t, []string{"node-1"}, r.buried)
+	require.Contains(t, r.buried, "node-1")
 	require.Positive(t, r.deaths[0].had)
 }
 

@@ -133,7 +133,7 @@ func (w *watch) see(r store.Record) {
 	}
 }
 
-// stricken reports whether a node ever came to grief.
+// stricken reports whether a node ever came to grief, or was taken for dead.
 func (w *watch) stricken(name string) bool {
-	return slices.ContainsFunc(w.deaths, func(d *death) bool { return d.name == name })
+	return slices.Contains(w.buried, name) || slices.ContainsFunc(w.deaths, func(d *death) bool { return d.name == name })
 }
