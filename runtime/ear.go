@@ -143,8 +143,7 @@ func (r *Runtime) attend(id history.ID) {
 	if x.asked.Swap(true) {
 		return // it is to be looked at already
 	}
-	c := &call{look: func(m *memory) error {
-		x.asked.Store(false)
+	c := &call{heard: true, look: func(m *memory) error {
 		if m.fresh && len(r.offerAll(id, m)) > 0 {
 			r.soon(id)
 		}

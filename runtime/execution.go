@@ -78,6 +78,7 @@ type call struct {
 	of      string              // the run that is meant, or the first of the chain; empty: whichever is there
 	look    func(*memory) error // between turns; instead of a command
 	code    bool                // the look needs the code
+	heard   bool                // it was heard that others have appended
 
 	answer answer
 	done   chan struct{}

@@ -36,6 +36,7 @@ type node struct {
 	echoed   time.Time      // when the last announcement that was heard was begun
 	heardTo  store.Position // by the ear
 	actedTo  store.Position // on who joined and who went
+	acts     bool           // it has acted on such a change, and is to say so
 	changing bool           // there are changes that were not acted on
 	missed   bool           // something was let pass because the node was not fit
 	anew     bool           // nothing is taken for taken up any more
@@ -148,12 +149,13 @@ func (n *node) lead(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// toSpeak reports whether the others wait for an announcement.
+// toSpeak reports whether the others wait for an announcement, and forgets it.
 func (n *node) toSpeak() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	said, _ := n.entry.Event.(*history.NodeAnnounced)
-	return said != nil && n.joined && !n.changing && n.actedTo.After(store.Position(said.Applied))
+	speaks := n.acts && n.joined
+	n.acts = n.acts && !speaks
+	return speaks
 }
 
 func (n *node) isLeaving() bool {

@@ -31,6 +31,7 @@ func (n *node) releasing(ctx context.Context) {
 		if to.After(n.actedTo) {
 			n.actedTo = to
 		}
+		n.acts = true
 		if n.heardTo == to {
 			n.changing = false
 		} else {

@@ -20,6 +20,9 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 	}
 	for _, c := range calls {
 		code = code || c.code
+		if c.heard {
+			w.x.asked.Store(false) // before it is read: what is heard from now on may be missed
+		}
 	}
 	if err := w.remember(m, code); err != nil {
 		return 0, err
