@@ -25,7 +25,7 @@ type node struct {
 	release chan struct{}    // what is not owned any more is to be let go
 	take    chan struct{}    // what is owned now is to be taken up
 
-	saying   sync.Mutex // held while an entry of its own is on its way
+	saying   chan struct{} // full while an entry of its own is on its way
 	mu       sync.Mutex
 	id       string // new with each life
 	entry    history.Entry
@@ -46,7 +46,7 @@ type node struct {
 func newNode(r *Runtime, name string, lease time.Duration) *node {
 	signal := func() chan struct{} { return make(chan struct{}, 1) }
 	return &node{
-		r: r, name: name, lease: lease, hears: make(chan struct{}), speak: signal(), release: signal(), take: signal(), id: r.newID(), anew: true,
+		r: r, name: name, lease: lease, hears: make(chan struct{}), speak: signal(), release: signal(), take: signal(), saying: signal(), id: r.newID(), anew: true,
 	}
 }
 
@@ -191,8 +191,12 @@ func (n *node) die() {
 
 // announce records a sign of life, or the farewell. While it is not known whether that is recorded the same is tried again.
 func (n *node) announce(ctx context.Context, event history.Event) error {
-	n.saying.Lock()
-	defer n.saying.Unlock()
+	select {
+	case n.saying <- struct{}{}:
+		defer func() { <-n.saying }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	r, now := n.r, n.r.now()
 	n.mu.Lock()
 	e := history.Entry{Seq: n.entry.Seq + 1, At: now, By: history.Clock, Node: n.id, Event: event}
