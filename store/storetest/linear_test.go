@@ -3,7 +3,7 @@ package storetest
 import (
 	"context"
 	"iter"
-	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,23 +13,19 @@ import (
 	"github.com/clewflow/clew/store/memory"
 )
 
-// liar is a log with a flaw.
+// liar is a log with a flaw; n counts its appends.
 type liar struct {
 	store.Log
-	mu     sync.Mutex
-	n      int
-	append func(l *liar, ctx context.Context, id history.ID, entries []history.Entry) error
+	n      atomic.Int64
+	append func(l *liar, n int64, ctx context.Context, id history.ID, entries []history.Entry) error
 	read   func(records []store.Record) []store.Record
 }
 
 func (l *liar) Append(ctx context.Context, id history.ID, entries ...history.Entry) error {
-	l.mu.Lock()
-	l.n++
-	l.mu.Unlock()
 	if l.append == nil {
 		return l.Log.Append(ctx, id, entries...)
 	}
-	return l.append(l, ctx, id, entries)
+	return l.append(l, l.n.Add(1), ctx, id, entries)
 }
 
 func (l *liar) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
@@ -54,15 +50,15 @@ func TestFlawedLogsAreFound(t *testing.T) {
 	flaws := map[string]func() *liar{
 		"none": func() *liar { return &liar{Log: memory.New()} },
 		"acknowledges and does not store": func() *liar {
-			return &liar{Log: memory.New(), append: func(l *liar, ctx context.Context, id history.ID, entries []history.Entry) error {
-				if l.n%5 == 0 {
+			return &liar{Log: memory.New(), append: func(l *liar, n int64, ctx context.Context, id history.ID, entries []history.Entry) error {
+				if n%5 == 0 {
 					return nil
 				}
 				return l.Log.Append(ctx, id, entries...)
 			}}
 		},
 		"lets two win at one place": func() *liar {
-			return &liar{Log: memory.New(), append: func(l *liar, ctx context.Context, id history.ID, entries []history.Entry) error {
+			return &liar{Log: memory.New(), append: func(l *liar, n int64, ctx context.Context, id history.ID, entries []history.Entry) error {
 				_ = l.Log.Append(ctx, id, entries...)
 				return nil
 			}}
@@ -71,23 +67,23 @@ func TestFlawedLogsAreFound(t *testing.T) {
 			return &liar{Log: memory.New(), read: func(records []store.Record) []store.Record { return records[:len(records)*2/3] }}
 		},
 		"stores and says that it has not": func() *liar {
-			return &liar{Log: memory.New(), append: func(l *liar, ctx context.Context, id history.ID, entries []history.Entry) error {
-				if err := l.Log.Append(ctx, id, entries...); err != nil || l.n%4 != 0 {
+			return &liar{Log: memory.New(), append: func(l *liar, n int64, ctx context.Context, id history.ID, entries []history.Entry) error {
+				if err := l.Log.Append(ctx, id, entries...); err != nil || n%4 != 0 {
 					return err
 				}
 				return store.ErrConflict
 			}}
 		},
 		"stores what it calls unavailable": func() *liar {
-			return &liar{Log: memory.New(), append: func(l *liar, ctx context.Context, id history.ID, entries []history.Entry) error {
-				if err := l.Log.Append(ctx, id, entries...); err != nil || l.n%4 != 0 {
+			return &liar{Log: memory.New(), append: func(l *liar, n int64, ctx context.Context, id history.ID, entries []history.Entry) error {
+				if err := l.Log.Append(ctx, id, entries...); err != nil || n%4 != 0 {
 					return err
 				}
 				return store.ErrUnavailable
 			}}
 		},
 		"stores the first of two": func() *liar {
-			return &liar{Log: memory.New(), append: func(l *liar, ctx context.Context, id history.ID, entries []history.Entry) error {
+			return &liar{Log: memory.New(), append: func(l *liar, n int64, ctx context.Context, id history.ID, entries []history.Entry) error {
 				return l.Log.Append(ctx, id, entries[0])
 			}}
 		},
