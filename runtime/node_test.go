@@ -661,3 +661,59 @@ func TestTheEndOfAChildIsToldThoughWhoRecordedItDies(t *testing.T) {
 		})
 	}
 }
+
+// TestANodeCanBeAskedBeforeItListens: what is asked of it then is recorded, and answered by whoever owns it.
+func TestANodeCanBeAskedBeforeItListens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		code, definitions := parcels(&c)
+		p := newParty(t, 1, definitions...)
+		early, err := runtime.Open(t.Context(), runtime.Config{
+			Log: p.disk.Open(), Shared: true, Node: "early", Logger: p.logger, Drain: time.Second, Key: []byte("k"),
+		}, definitions...)
+		require.NoError(t, err)
+		for i := range 8 {
+			_, err := runtime.Start(t.Context(), early, fmt.Sprint("p", i), code, "a")
+			require.NoError(t, err)
+		}
+		for i := range 8 {
+			_, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("p", i), code)
+			require.NoError(t, err)
+		}
+		require.NoError(t, early.Close())
+		p.close()
+	})
+}
+
+// TestTheEndOfAChildIsToldThoughTheParentCannotBeReached at first: nobody dies, so nobody else looks for it.
+func TestTheEndOfAChildIsToldThoughTheParentCannotBeReached(t *testing.T) {
+	for round := range 8 {
+		synctest.Test(t, func(t *testing.T) {
+			child := workflow.Define("child", func(ctx workflow.Context, _ int) (int, error) { return 7, workflow.Sleep(ctx, time.Second) })
+			parent := workflow.Define("parent", func(ctx workflow.Context, n int) (int, error) { return workflow.Child(ctx, child, n) })
+			p := newParty(t, 3, parent, child)
+			cut := make(chan *guest, 3)
+			for _, g := range p.nodes {
+				g.log.then = func(id history.ID, entries []history.Entry) {
+					_, ends := entries[len(entries)-1].Event.(*history.Completed)
+					if ends && strings.Contains(id.Workflow, "~") && len(cut) == 0 {
+						g.log.set(true)
+						cut <- g
+					}
+				}
+			}
+			id := fmt.Sprint("u", round)
+			_, err := runtime.Start(t.Context(), p.nodes[0].Runtime, id, parent, 1)
+			require.NoError(t, err)
+			cutOff := <-cut
+			time.Sleep(300 * time.Millisecond)
+			cutOff.log.set(false)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			out, err := runtime.Result(ctx, p.nodes[0].Runtime, id, parent)
+			require.NoError(t, err)
+			require.Equal(t, 7, out)
+			p.close()
+		})
+	}
+}
