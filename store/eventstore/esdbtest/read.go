@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -44,7 +43,9 @@ func (n *node) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error
 		<-ctx.Done()
 		return ctx.Err()
 	case Delay:
-		time.Sleep(fault.For)
+		if err := pause(ctx, fault.For); err != nil {
+			return err
+		}
 	}
 	if o.GetStream() != nil {
 		return n.readStream(ctx, name, o, call)
