@@ -121,8 +121,11 @@ func (s *Server) Close() error {
 // Lead makes a node the leader; below 0 none is.
 func (s *Server) Lead(node int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.leader = node
+	s.mu.Unlock()
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.log.wake() // subscriptions at who leads now see what they had not
 }
 
 // Lag lets followers answer reads and subscriptions as if the last n events had not reached them.
