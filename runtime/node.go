@@ -251,6 +251,9 @@ func (n *node) record(ctx context.Context, id history.ID, e history.Entry) error
 func (n *node) bury(ctx context.Context) {
 	now, me := n.r.now(), n.me()
 	for _, o := range n.members.Silent(now, n.lease) {
+		if ctx.Err() != nil {
+			return // each of them may take a lease
+		}
 		if o.ID == me {
 			continue
 		}
