@@ -19,7 +19,7 @@ func (w *World) stuck() string {
 	var b strings.Builder
 	for _, c := range w.clients {
 		if !c.isDone() {
-			fmt.Fprintf(&b, "%s; ", c.name)
+			fmt.Fprintf(&b, "%s: %s; ", c.name, c.waits)
 		}
 	}
 	w.judge.mu.Lock()
@@ -97,8 +97,9 @@ func (w *World) auditIndexes() {
 		return
 	}
 	defer fresh.Close()
-	w.auditIndex(w.index)
-	w.auditIndex(fresh)
+	for _, index := range append(w.survivors, w.index, fresh) {
+		w.auditIndex(index)
+	}
 }
 
 func (w *World) auditIndex(index *lookup.Index) {

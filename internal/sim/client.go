@@ -21,6 +21,8 @@ type client struct {
 	dice *rand.Rand
 	sent map[string]int // letters that were accepted, by the run's chain
 
+	of    *life  // that was asked last
+	waits string // for what; empty: for its turn
 	asked int
 	done  bool
 }
@@ -30,6 +32,13 @@ var ids = []string{"wa", "wb", "wc", "wd"}
 
 func newClient(w *World, n int) *client {
 	return &client{w: w, name: fmt.Sprint("client", n), dice: rand.New(rand.NewPCG(w.seed, uint64(100+n))), sent: map[string]int{}}
+}
+
+// asks takes note of what is not answered yet.
+func (c *client) asks(what string) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	c.waits = what
 }
 
 func (c *client) isDone() bool {
@@ -89,8 +98,10 @@ func (c *client) once(id, what string, ask func(*runtime.Runtime) error) error {
 	if _, err := c.w.stage.Wait(c.w.ctx, place); err != nil {
 		return err
 	}
-	l := c.w.alive()
-	err := ask(l.rt)
+	c.of = c.node()
+	c.asks(fmt.Sprintf("it asks %s to %s %s", c.of.tag, what, id))
+	err := ask(c.of.rt)
+	c.asks("")
 	place.Rank = answers
 	if _, ended := c.w.stage.Wait(c.w.ctx, place); ended != nil {
 		return ended
@@ -103,9 +114,9 @@ func (c *client) once(id, what string, ask func(*runtime.Runtime) error) error {
 // is in the log when it is answered.
 func (c *client) insist(id, request, what string, ask func(*runtime.Runtime) error) error {
 	for n := 0; ; n++ {
-		l, known := c.w.alive(), c.w.judge.hasAny(id, request)
+		known := c.w.judge.hasAny(id, request)
 		err := c.once(id, what, ask)
-		if n == 0 && !known && errors.Is(err, runtime.ErrUnavailable) && l.ctx.Err() == nil && c.w.judge.hasAny(id, request) {
+		if n == 0 && !known && errors.Is(err, runtime.ErrUnavailable) && c.of.ctx.Err() == nil && c.w.judge.hasAny(id, request) {
 			c.w.wrong("%s was told that its request %s of %s is not recorded, and the log has it: %v", c.name, request, id, err)
 		}
 		if errors.Is(err, runtime.ErrClosed) || errors.Is(err, runtime.ErrUnavailable) || errors.Is(err, context.Canceled) {
@@ -124,6 +135,9 @@ func (c *client) insist(id, request, what string, ask func(*runtime.Runtime) err
 
 func (c *client) start(id, request string) {
 	in := root(c.dice)
+	if c.w.nodes > 0 {
+		in.shorten()
+	}
 	on := []runtime.Option{runtime.RequestID(request)}
 	var h runtime.Handle[Program]
 	policy := runtime.IfRunning(runtime.Refuse)
@@ -263,13 +277,13 @@ func (w *World) mail(token string, info activity.Attempt) {
 				if _, err := w.stage.Wait(w.ctx, place); err != nil {
 					return
 				}
-				err := runtime.Complete(w.ctx, w.alive().rt, activity.Declare[job, string](info.Activity), token, "done outside")
+				err := runtime.Complete(w.ctx, w.someone(w.hash(uint64(n), info.Execution, info.Run, token)).rt, activity.Declare[job, string](info.Activity), token, "done outside")
 				place.Rank = answers
 				if _, err := w.stage.Wait(w.ctx, place); err != nil {
 					return
 				}
 				w.note("completed %s step %d from outside: %s", info.Execution, info.Step, kindOf(err))
-				if w.offset == 0 && err == nil && n == 0 && !w.judge.completed(info) { // serials are made from clocks
+				if !w.isWrongInTime() && err == nil && n == 0 && !w.judge.completed(info) { // serials are made from clocks
 					w.wrong("attempt %d of step %d of %s was completed from outside, and the log does not have it", info.Number, info.Step, info.Execution)
 				}
 				if errors.Is(err, runtime.ErrStale) || errors.Is(err, runtime.ErrSettled) {

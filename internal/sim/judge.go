@@ -22,6 +22,7 @@ type judge struct {
 	begun map[string]bool               // that have begun, by their ids
 	asked map[string]*history.SendAsked // messages of steps, by their requests
 	told  map[string]bool               // requests that were recorded, by "workflow request" and "workflow request kind"
+	nodes nodes
 }
 
 // stream is what is known of an execution.
@@ -35,11 +36,14 @@ type stream struct {
 	most     int            // letters that any chain was sent
 	updates  map[string]int // of the current chain, that are accepted and not answered, and what is added
 	tries    map[history.Step]*try
-	cancels  bool // the run before was asked to end, went on, and this one is not asked yet
+	cancels  bool      // the run before was asked to end, went on, and this one is not asked yet
+	at       time.Time // when something was stored last, by the clock of the world
+	decider  string    // the node that has decided last
+	listener string    // the node that has recorded the last input
 }
 
 func newJudge(w *World) *judge {
-	return &judge{w: w, all: map[history.ID]*stream{}, begun: map[string]bool{}, asked: map[string]*history.SendAsked{}, told: map[string]bool{}}
+	return &judge{w: w, all: map[history.ID]*stream{}, begun: map[string]bool{}, asked: map[string]*history.SendAsked{}, told: map[string]bool{}, nodes: newNodes()}
 }
 
 func (j *judge) of(id history.ID) *stream {
@@ -56,6 +60,9 @@ func (j *judge) of(id history.ID) *stream {
 func (j *judge) seq(id history.ID) uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if id.Family() != "" {
+		return uint64(len(j.nodes.of(id).entries))
+	}
 	return j.of(id).state.Seq
 }
 
@@ -63,7 +70,12 @@ func (j *judge) seq(id history.ID) uint64 {
 func (j *judge) stored(id history.ID, before uint64, entries []history.Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if id.Family() != "" {
+		j.said(id, entries)
+		return
+	}
 	s, inputs := j.of(id), 0
+	s.at = time.Now()
 	for _, e := range entries {
 		switch {
 		case e.Seq <= before:
@@ -80,7 +92,7 @@ func (j *judge) stored(id history.ID, before uint64, entries []history.Entry) {
 		}
 		j.look(id, s, e)
 	}
-	if s.cancels {
+	if s.cancels && isOpen(&s.state) { // else it had done what it was to do when it was told that it had begun
 		j.w.wrong("the run before %s of %s was asked to end and had not been told; nobody asks this one", s.state.Run.ID, id.Workflow)
 		s.cancels = false
 	}
@@ -129,6 +141,7 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	j.lookAtOthers(at, s, e)
 	j.lookAtTry(at, s, e)
 	j.owe(s, e)
+	j.lookAtNode(s, e)
 	s.state.Evolve(e)
 	s.entries = append(s.entries, e)
 	j.happened(s, e)
@@ -155,6 +168,9 @@ func (j *judge) lookAtOutcome(at func() string, s *stream, e history.Entry) {
 	}
 	if asked == "timer" && e.Event.Kind() == "timer-fired" && e.At.Before(due) {
 		j.w.wrong("%s: it fires at %s, before it is due at %s", at(), e.At, due)
+	}
+	if now := time.Now(); asked == "timer" && e.Event.Kind() == "timer-fired" && j.w.nodes > 0 && now.Before(due.Add(-j.w.skew)) {
+		j.w.wrong("%s: it fires at %s on no clock that there is, before it is due at %s", at(), now, due)
 	}
 }
 

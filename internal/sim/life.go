@@ -26,6 +26,7 @@ type life struct {
 
 	offset time.Duration // of its clock
 	hands  hands
+	node   // if it is one of several
 
 	errands atomic.Int64 // that are run
 }
@@ -43,23 +44,37 @@ func (w *World) open() {
 		}
 	}
 	w.note("a process begins: next %t, offset %s", next, offset)
-	rt, err := runtime.Open(w.ctx, runtime.Config{
-		Store: "memory:", Log: newLog(l), Namespace: namespace, Memory: w.memory, Attempts: w.hands, Drain: 1, Replay: replay.Strict, Build: "sim",
-		Key: []byte("the key of tokens in this world"), Dice: w.ids, Hooks: runtime.Hooks{Errands: l.errand, Offset: offset, Pace: l.pace, Index: w.index},
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, l.code(next)...)
-	if err != nil {
-		w.wrong("a process cannot begin: %v", err)
+	if !l.open(runtime.Config{Store: "memory:", Drain: 1, Dice: w.ids, Hooks: runtime.Hooks{Offset: offset, Index: w.index}}, next) {
 		return
 	}
-	l.rt, l.offset = rt, offset
 	w.mu.Lock()
 	w.life = l
 	w.mu.Unlock()
+	l.run(l.ctx)
+}
+
+// open opens a runtime with what all have in common and what this one has, and reports whether that could be done.
+func (l *life) open(c runtime.Config, next bool) bool {
+	w := l.w
+	c.Log, c.Namespace, c.Memory, c.Attempts, c.Replay, c.Build = newLog(l), namespace, w.memory, w.hands, replay.Strict, "sim"
+	c.Key, c.Logger = []byte("the key of tokens in this world"), slog.New(slog.NewTextHandler(io.Discard, nil))
+	c.Hooks.Errands, c.Hooks.Pace = l.errand, l.pace
+	rt, err := runtime.Open(w.ctx, c, l.code(next)...)
+	if err != nil {
+		w.wrong("a process cannot begin: %v", err)
+		return false
+	}
+	l.rt, l.offset = rt, c.Hooks.Offset
+	return true
+}
+
+// run runs until ctx ends.
+func (l *life) run(ctx context.Context) {
+	w, rt := l.w, l.rt
 	go func() {
 		defer close(l.ran)
-		if err := rt.Run(l.ctx); err != nil && l.ctx.Err() == nil {
-			l.restart(err)
+		if err := rt.Run(ctx); err != nil && ctx.Err() == nil {
+			l.restart(ctx, err)
 		}
 	}()
 	w.people.Go(func() {
@@ -74,25 +89,29 @@ func (w *World) open() {
 }
 
 // restart is what an operator does when Run gives up because the store could not be read.
-func (l *life) restart(err error) {
+func (l *life) restart(ctx context.Context, err error) {
 	l.w.fault("recovery fails")
-	for err != nil && l.ctx.Err() == nil {
-		_ = pass(l.ctx, time.Second)
-		err = l.rt.Run(l.ctx)
+	for err != nil && ctx.Err() == nil {
+		_ = pass(ctx, time.Second)
+		err = l.rt.Run(ctx)
 	}
 }
 
 // code is what a process runs.
 func (l *life) code(next bool) []workflow.Definition {
 	i := &interpreter{next: next}
-	return []workflow.Definition{program.Bind(i.run), work.Bind(l.do), beating.Bind(l.do), once.Bind(l.do), outside}
+	all := []workflow.Definition{program.Bind(i.run), work.Bind(l.do), once.Bind(l.do), outside}
+	if l.idle {
+		return all
+	}
+	return append(all, beating.Bind(l.do))
 }
 
 // errand takes note of what one execution wants of another.
 func (l *life) errand(e runtime.Errand) {
 	l.w.people.Go(func() {
-		place := stage.Place{Rank: errands, Execution: e.Of.Workflow, Step: uint64(e.Step), What: e.What}
-		if _, err := l.w.stage.Wait(l.ctx, place); err == nil {
+		place := stage.Place{Rank: errands, Execution: e.Of.Workflow, Step: uint64(e.Step), What: e.What + l.at()}
+		if _, err := l.wait(l.ctx, place); err == nil {
 			l.errands.Add(1)
 			defer l.errands.Add(-1)
 			e.Do()
@@ -102,7 +121,7 @@ func (l *life) errand(e runtime.Errand) {
 
 // pace is what the runtime does of its own accord.
 func (l *life) pace(ctx context.Context, p runtime.Pace) {
-	_, _ = l.w.stage.Wait(ctx, stage.Place{Rank: paces, Execution: p.Of.Workflow, What: p.What}) // who is cut off finds out
+	_, _ = l.wait(ctx, stage.Place{Rank: paces, Execution: p.Of.Workflow, What: p.What + l.at()}) // who is cut off finds out
 }
 
 // die ends the life that there is, where it stands.
@@ -155,12 +174,12 @@ func (l *life) do(ctx context.Context, in job) (string, error) {
 	defer l.hands.leave(one)
 	from, resumes := activity.Checkpoint[int](ctx)
 	l.w.judge.begins(info, time.Now().Add(l.offset), from, resumes)
-	place := placeOf(info)
-	if l.w.wait(ctx, place, begins) != nil {
+	l.w.judge.beginsOnce(l, one)
+	if l.waitAs(ctx, info, begins) != nil {
 		return "", context.Cause(ctx)
 	}
 	out, err := l.attempt(ctx, in, one)
-	_ = l.w.wait(ctx, place, ends) // who is cut off does not wait
+	_ = l.waitAs(ctx, info, ends) // who is cut off does not wait
 	return out, err
 }
 
@@ -168,10 +187,23 @@ func placeOf(info activity.Attempt) stage.Place {
 	return stage.Place{Execution: info.Execution, Run: info.Run, Step: info.Step, Number: info.Number, What: info.Activity}
 }
 
-func (w *World) wait(ctx context.Context, p stage.Place, rank int) error {
-	p.Rank = rank
-	_, err := w.stage.Wait(ctx, p)
+// waitAs waits at the stage for an attempt.
+func (l *life) waitAs(ctx context.Context, info activity.Attempt, rank int) error {
+	p := placeOf(info)
+	p.Rank, p.What = rank, p.What+l.at()
+	_, err := l.wait(ctx, p)
 	return err
+}
+
+// wait waits at the stage, and before that until the process is no longer held up.
+func (l *life) wait(ctx context.Context, p stage.Place) (fault, error) {
+	if err := l.goesOn(ctx); err != nil {
+		return none, err
+	}
+	if l.ctx.Err() != nil {
+		return none, context.Cause(l.ctx)
+	}
+	return l.w.stage.Wait(ctx, p)
 }
 
 // attempt is one attempt. Those of the second phase, and the sixth of an activity, succeed.
@@ -236,7 +268,7 @@ func (l *life) pass(ctx context.Context, info activity.Attempt, d time.Duration)
 	if err := pass(ctx, d); err != nil {
 		return err
 	}
-	return l.w.wait(ctx, placeOf(info), goesOn)
+	return l.waitAs(ctx, info, goesOn)
 }
 
 // pass lets time pass.

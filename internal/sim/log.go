@@ -11,6 +11,7 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/stage"
+	"github.com/clewflow/clew/members"
 	"github.com/clewflow/clew/store"
 	"github.com/clewflow/clew/store/memory"
 )
@@ -42,7 +43,7 @@ var ofAppends = faults[:8]
 
 // verdict draws what becomes of somebody.
 func (w *World) verdict(p stage.Place) fault {
-	if p.Rank != appends {
+	if p.Rank != appends || p.Run == members.Family && w.script != nil {
 		return none
 	}
 	w.report.Appends++
@@ -55,6 +56,9 @@ func (w *World) verdict(p stage.Place) fault {
 	dice := w.dice.Float64()
 	for _, f := range ofAppends {
 		if dice -= w.rates[f]; dice < 0 {
+			if f == conflict && p.Run == members.Family {
+				return none // nobody else writes there, but who buries
+			}
 			w.fault(string(f))
 			return f
 		}
@@ -102,11 +106,15 @@ func (l *log) AppendTail(ctx context.Context, id history.ID, tail *store.Tail, e
 func (l *log) append(id history.ID, entries []history.Entry, do func() error) error {
 	w := l.life.w
 	died := fmt.Errorf("%w: %w", store.ErrUnavailable, errDied)
-	verdict, err := w.stage.Wait(l.life.ctx, stage.Place{Rank: appends, Execution: id.Workflow, Step: entries[0].Seq, Number: len(entries)})
+	w.judge.acts(l.life, id, entries)
+	if err := l.life.reaches(l.life.ctx); err != nil {
+		return err
+	}
+	verdict, err := l.life.wait(l.life.ctx, placeOfAppend(l.life, id, entries, appends))
 	if err != nil {
 		return died
 	}
-	commit := func() error {
+	put := func() error {
 		before := w.judge.seq(id)
 		err := do()
 		if err == nil {
@@ -114,7 +122,17 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		}
 		return err
 	}
-	w.judge.wasTried(id, entries, verdict)
+	commit := func() error {
+		err := put()
+		l.life.finds(err)
+		if l.life.reaches(l.life.ctx) != nil {
+			return store.ErrUnknownOutcome // it was cut off on the way back
+		}
+		return err
+	}
+	if id.Family() == "" {
+		w.judge.wasTried(id, entries, verdict)
+	}
 	switch verdict {
 	case conflict:
 		if w.judge.seq(id) == entries[0].Seq-1 { // else it would not be one, and nobody here would look for what is new
@@ -132,7 +150,7 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 		defer w.mu.Unlock()
 		w.later = append(w.later, func() {
 			there := w.judge.seq(id) >= entries[len(entries)-1].Seq
-			switch err := commit(); {
+			switch err := put(); {
 			case err == nil && there:
 				w.sometimes("an append arrives late and is there already")
 			case err == nil:
@@ -163,14 +181,24 @@ func (l *log) append(id history.ID, entries []history.Entry, do func() error) er
 
 // wait waits at the stage.
 func (l *log) wait(id history.ID, entries []history.Entry, rank int) error {
-	_, err := l.life.w.stage.Wait(l.life.ctx, stage.Place{Rank: rank, Execution: id.Workflow, Step: entries[0].Seq, Number: len(entries)})
+	_, err := l.life.wait(l.life.ctx, placeOfAppend(l.life, id, entries, rank))
 	return err
+}
+
+func placeOfAppend(l *life, id history.ID, entries []history.Entry, rank int) stage.Place {
+	return stage.Place{Rank: rank, Execution: id.Workflow, Run: id.Family(), Step: entries[0].Seq, Number: len(entries), What: l.tag}
 }
 
 // broken reports whether a call is to go wrong.
 func (l *log) broken(kind fault, what string) bool {
 	w := l.life.w
-	if w.isWell() || w.chance(l.count(what), string(kind), what) >= w.rates[kind] {
+	var n uint64
+	if l.life.name == "" {
+		n = l.count(what)
+	} else { // its index and its ear follow side by side, and which is first is nobody's choice
+		n, what = uint64(time.Since(w.began)), what+l.life.name
+	}
+	if w.isWell() || w.chance(n, string(kind), what) >= w.rates[kind] {
 		return false
 	}
 	w.fault(string(kind))
@@ -182,6 +210,9 @@ func (l *log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 	records := l.Log.Read(ctx, id, from)
 	if l.life.ctx.Err() != nil {
 		return func(yield func(store.Record, error) bool) { yield(store.Record{}, store.ErrClosed) }
+	}
+	if err := l.life.reaches(ctx); err != nil {
+		return func(yield func(store.Record, error) bool) { yield(store.Record{}, err) }
 	}
 	if !l.broken(readBreaks, id.Workflow) {
 		return records
@@ -201,12 +232,24 @@ func (l *log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 	}
 }
 
+// Head is that of [store.Log].
+func (l *log) Head(ctx context.Context) (store.Position, error) {
+	if err := l.life.reaches(ctx); err != nil {
+		return store.Position{}, err
+	}
+	return l.Log.Head(ctx)
+}
+
 // Follow is that of [store.Log].
 func (l *log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		for r, err := range l.Log.Follow(ctx, after) {
 			if err != nil {
 				yield(r, err)
+				return
+			}
+			if err := l.life.reaches(ctx); err != nil {
+				yield(store.Record{}, err)
 				return
 			}
 			at := fmt.Sprint("follow ", r.Position)

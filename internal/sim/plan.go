@@ -33,7 +33,7 @@ func parts() (all []string) {
 	for _, f := range faults {
 		all = append(all, string(f))
 	}
-	return append(all, "death", "pause", "clock", "code", "favourites", "forgetting", "few hands")
+	return append(all, "death", "pause", "clock", "code", "favourites", "forgetting", "few hands", "troubles", "clocks apart", "makers apart")
 }
 
 // spare takes parts out of the weather.
@@ -54,6 +54,12 @@ func (f *weather) spare(p Plan) {
 			f.memory = 0
 		case "few hands":
 			f.hands = 0
+		case "troubles":
+			f.troubles = 0
+		case "clocks apart":
+			f.skew = 0
+		case "makers apart":
+			f.apart = false
 		default:
 			delete(f.rates, fault(part))
 		}
@@ -80,6 +86,12 @@ func (f *weather) has(part string) bool {
 		return f.memory == runtime.Forget || f.memory > 0
 	case "few hands":
 		return f.hands > 0
+	case "troubles":
+		return f.troubles > 0
+	case "clocks apart":
+		return f.skew > 0
+	case "makers apart":
+		return f.apart
 	}
 	return f.rates[fault(part)] > 0
 }

@@ -95,6 +95,16 @@ func root(rng *rand.Rand) Program {
 	return p
 }
 
+// shorten makes a program last minutes at the most.
+func (p *Program) shorten() {
+	if p.Do == "long" {
+		p.Do = "sleep"
+	}
+	for i := range p.Of {
+		p.Of[i].shorten()
+	}
+}
+
 // interpreter runs programs. Code of the next release asks for something before each gate.
 type interpreter struct {
 	next   bool

@@ -12,6 +12,10 @@ import (
 
 // atRest looks, when nothing is about to happen but by the passing of time, for what nobody will think of.
 func (j *judge) atRest() {
+	if j.w.nodes > 0 {
+		j.nodesAtRest()
+		return
+	}
 	l := j.w.alive()
 	if l == nil || !j.w.isUp(l) {
 		return
@@ -69,6 +73,11 @@ func (j *judge) undone(id history.ID, s *history.State, a runtime.Agenda, idle b
 			j.w.wrong("%s: nobody will make activity %s (step %d)", id.Workflow, open.Name, step)
 		}
 	}
+	j.idle(id, a, idle)
+}
+
+// idle looks whether what can be done for an execution is done when there are hands.
+func (j *judge) idle(id history.ID, a runtime.Agenda, idle bool) {
 	if idle && len(a.Ready) > 0 {
 		j.w.wrong("%s: steps %v could be made, and nobody does", id.Workflow, a.Ready)
 	}

@@ -94,7 +94,7 @@ var neverPassed = []string{"execution", "run"}
 
 // lookAtEnd looks at a run that was ended by a limit.
 func (j *judge) lookAtEnd(at func() string, e *history.TimedOut) {
-	if j.w.offset == 0 && slices.Contains(neverPassed, e.Limit) {
+	if !j.w.isWrongInTime() && slices.Contains(neverPassed, e.Limit) {
 		j.w.wrong("%s: the run has come to its limit, which takes longer than anything that it was to do", at())
 	}
 }

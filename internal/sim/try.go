@@ -48,7 +48,7 @@ func (j *judge) lookAtTry(at func() string, s *stream, e history.Entry) {
 	case *history.AttemptFailed:
 		t.over, t.failed, t.retry = max(t.over, of.Serial), of.Attempt, v.RetryAt
 		t.keep(v.Checkpoint)
-		if least := t.asked.Policy.Retry.Initial / 2; j.w.offset == 0 && v.RetryAt.Sub(e.At) < least {
+		if least := t.asked.Policy.Retry.Initial / 2; !j.w.isWrongInTime() && v.RetryAt.Sub(e.At) < least {
 			j.w.wrong("%s: the next attempt is to be made at %s, less than %s later", at(), v.RetryAt, least)
 		}
 	case *history.AttemptLost:
@@ -88,7 +88,7 @@ func tried(e history.Event) (of history.Try, limit string, reported bool) {
 // lookAtLimit holds a limit that is said to have passed against the signs of life that whoever makes the attempt has given.
 func (j *judge) lookAtLimit(at func() string, s *stream, e history.Entry, of history.Try, limit string) {
 	life := j.w.alive()
-	if life == nil || j.w.offset != 0 || limit != history.HeartbeatLimit {
+	if life == nil || j.w.isWrongInTime() || limit != history.HeartbeatLimit {
 		return
 	}
 	within := s.tries[of.Step].asked.Policy.Heartbeat

@@ -47,7 +47,15 @@ type World struct {
 	mu    sync.Mutex
 	trace hash.Hash
 	life  *life
-	well  bool // the second phase
+	lives []*life // of a world of several nodes, in the order in which they came
+	well  bool    // the second phase
+
+	names     int              // of nodes that have joined
+	processes int              // that have begun
+	tags      map[string]*life // all of them
+	plans     []plan           // what becomes of nodes later
+	troubled  time.Time        // when something became of one last
+	survivors []*lookup.Index
 }
 
 // weather is how bad a world is: of what may go wrong only some does, each rarely or often.
@@ -61,6 +69,7 @@ type weather struct {
 	hands   int
 	changes bool // of code
 	ranks   bool // the director has favourites
+	several      // nodes
 }
 
 // What waits at the stage.
@@ -78,7 +87,7 @@ const (
 func newWorld(t *testing.T, r *Report, s *script) *World {
 	w := &World{
 		t: t, report: r, seed: r.Seed, dice: rand.New(rand.NewPCG(r.Seed, 0)), began: time.Now(), stage: stage.New[fault](), disk: memory.NewDisk(),
-		trace: newTrace(), script: s, well: s != nil,
+		tags: map[string]*life{}, trace: newTrace(), script: s, well: s != nil,
 	}
 	var seed [32]byte
 	for i := range seed {
@@ -89,6 +98,8 @@ func newWorld(t *testing.T, r *Report, s *script) *World {
 	w.judge = newJudge(w)
 	if w.weather = w.forecast(); s != nil {
 		w.weather = weather{}
+	} else if w.hash(0, "nodes")%shareOfNodes == 0 {
+		w.forecastNodes()
 	}
 	w.spare(r.Plan)
 	for _, part := range parts() {
@@ -136,7 +147,7 @@ func (w *World) forecast() weather {
 
 // live is the life of the world.
 func (w *World) live() {
-	w.open()
+	w.populate()
 	for _, c := range w.clients {
 		w.people.Go(c.live)
 	}
@@ -151,7 +162,7 @@ func (w *World) live() {
 	if !w.isWrong() && !w.over() {
 		w.wrong("not all ends: %s", w.stuck())
 	}
-	w.die()
+	w.dieOut()
 	w.end()
 	w.people.Wait()
 	w.dying.Wait()
@@ -165,7 +176,12 @@ func (w *World) live() {
 }
 
 // bound is how long all may take to end when all is well: what was begun when the clock was wrong ends when the clock has come to it.
-func (w *World) bound() time.Duration { return 2*w.offset + 60*24*time.Hour }
+func (w *World) bound() time.Duration {
+	if w.nodes > 0 {
+		return time.Hour
+	}
+	return 2*w.offset + 60*24*time.Hour
+}
 
 // recover makes all well: what was on its way arrives, and a process that is all right begins.
 func (w *World) recover() {
@@ -173,13 +189,17 @@ func (w *World) recover() {
 	w.mu.Lock()
 	w.well = true
 	w.mu.Unlock()
-	w.die()
-	w.dying.Wait()
+	if w.nodes > 0 {
+		w.heal()
+	} else {
+		w.die()
+		w.dying.Wait()
+	}
 	for _, arrive := range w.later {
 		arrive()
 	}
 	w.later = nil
-	w.open()
+	w.populate()
 }
 
 func (w *World) isWell() bool {
@@ -195,20 +215,24 @@ func (w *World) direct(enough func() bool) {
 		if enough() {
 			return
 		}
+		w.carryOut()
 		w.report.Made++
 		switch waiting := w.stage.Waiting(); {
 		case !w.well && w.dice.Float64() < w.deaths:
 			w.crash()
+		case !w.well && w.nodes > 0 && w.dice.Float64() < w.troubles:
+			w.trouble()
 		case len(waiting) == 0:
 			w.judge.atRest()
 			w.pass()
 		case !w.well && w.dice.Float64() < w.pause:
 			w.fault("pause")
 			time.Sleep(time.Duration(w.dice.Int64N(int64(7 * time.Second))))
+			w.wasAway()
 		default:
 			w.let(w.choose(waiting))
 		}
-		if w.report.Made > mostMoves {
+		if w.report.Made > mostMoves*max(1, 10*min(w.nodes, 1)) {
 			w.wrong("the world does not come to an end: %s", w.stuck())
 		}
 	}
@@ -245,7 +269,7 @@ func (w *World) let(p stage.Place) {
 	w.stage.Let(p, verdict)
 	if verdict == storedDying || verdict == lostDying {
 		synctest.Wait()
-		w.crash()
+		w.crashOf(p)
 	}
 	if p.Rank == appends {
 		w.arrive()
@@ -264,7 +288,11 @@ func (w *World) arrive() {
 
 // pass lets time pass until something happens.
 func (w *World) pass() {
-	alarm := time.NewTimer(map[bool]time.Duration{false: time.Hour, true: 30 * 24 * time.Hour}[w.well])
+	most := map[bool]time.Duration{false: time.Hour, true: 30 * 24 * time.Hour}[w.well]
+	for _, p := range w.plans {
+		most = min(most, time.Until(p.at))
+	}
+	alarm := time.NewTimer(most)
 	defer alarm.Stop()
 	select {
 	case <-w.stage.News():
