@@ -46,9 +46,16 @@ type epoch struct {
 // New makes Members that begin at a position of the log: what comes after it is to be applied, who was a member there is to be
 // restored.
 func New(from store.Position) *Members {
-	m := &Members{from: from, all: map[string]*Member{}}
-	m.epochs = []epoch{{from: from}}
+	m := new(Members)
+	m.Begin(from)
 	return m
+}
+
+// Begin begins anew at a position of the log, with no members.
+func (m *Members) Begin(from store.Position) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.from, m.all, m.epochs = from, map[string]*Member{}, []epoch{{from: from}}
 }
 
 // Restore takes the last announcement of a member that was one where Members begins.

@@ -160,11 +160,11 @@ func (a *attempts) limit(ctx context.Context) {
 	}
 }
 
-// drain lets the attempts in hand end, and cancels those that take longer than d.
-func (a *attempts) drain(d time.Duration) {
+// drain lets the attempts in hand end, cancels those that take longer than left, and waits d for these.
+func (a *attempts) drain(left, d time.Duration) {
 	ended := make(chan struct{})
 	go func() { a.making.Wait(); close(ended) }()
-	t := time.NewTimer(d)
+	t := time.NewTimer(left)
 	defer t.Stop()
 	select {
 	case <-ended:

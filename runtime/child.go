@@ -220,9 +220,12 @@ func (x *execution) closed(s ended) {
 	r, id := x.rt, x.id
 	if p := s.Run.Parent; p.ID != "" {
 		parent := r.id(p.ID)
-		r.errand(id, 0, "tell its parent", parent, func(ctx context.Context) error {
-			return r.tellParent(ctx, parent, p.Run, p.Step, s)
-		})
+		tell := func(ctx context.Context) error { return r.tellParent(ctx, parent, p.Run, p.Step, s) }
+		if r.node == nil {
+			r.errand(id, 0, "tell its parent", parent, tell)
+		} else { // another node may own the parent, and does not know of what went wrong here
+			r.apart(id, 0, "tell its parent", parent, nil, func(ctx context.Context) error { return r.insistOnAnswer(ctx, "telling a parent", parent, tell) })
+		}
 	}
 	if s.Run.HadChildren {
 		r.apart(id, 0, "end its children", id, nil, func(ctx context.Context) error { // the index may be far behind

@@ -52,7 +52,8 @@ func (n *node) prepare(ctx context.Context) (at store.Position, ok bool) {
 		if err != nil {
 			return err
 		}
-		at, n.members = from, members.New(from)
+		at = from
+		n.members.Begin(from)
 		for _, r := range records {
 			n.members.Restore(r, n.r.now())
 		}

@@ -73,6 +73,20 @@ func (r *Runtime) insist(ctx context.Context, what string, id history.ID, do fun
 	}
 }
 
+// insistOnAnswer is insist while the store is unavailable; what it answers is returned, whatever that is.
+func (r *Runtime) insistOnAnswer(ctx context.Context, what string, id history.ID, do func(context.Context) error) (answer error) {
+	err := r.insist(ctx, what, id, func(ctx context.Context) error {
+		if answer = do(ctx); errors.Is(answer, ErrUnavailable) {
+			return answer
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return answer
+}
+
 // event reads one entry's event from the log.
 func (r *Runtime) event(ctx context.Context, id history.ID, seq uint64) (history.Event, error) {
 	for record, err := range r.log.Read(ctx, id, seq) {

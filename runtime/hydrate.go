@@ -58,11 +58,12 @@ func (r *Runtime) runNode(ctx context.Context, loops *sync.WaitGroup, attempts *
 	loops.Go(func() { r.node.releasing(ctx) })
 	loops.Go(func() { r.node.taking(ctx) })
 	<-ctx.Done()
+	until := time.Now().Add(r.config.Drain) // for attempts, and meanwhile for leaving
 	loops.Wait()
-	leaving, cancel := context.WithTimeout(alive, r.config.Drain)
+	leaving, cancel := context.WithDeadline(alive, until)
 	r.node.leave(leaving)
 	cancel()
-	attempts.drain(r.config.Drain)
+	attempts.drain(time.Until(until), r.config.Drain)
 	end()
 	life.Wait()
 	r.working.Store(false)
@@ -77,18 +78,14 @@ func (r *Runtime) runNode(ctx context.Context, loops *sync.WaitGroup, attempts *
 func (r *Runtime) lose(ctx context.Context, id history.ID, attempts []commands.Attempt) error {
 	for _, a := range attempts {
 		r.pace(ctx, "lose", id)
-		var failed error
-		err := r.insist(ctx, "record a lost attempt", id, func(ctx context.Context) error {
-			_, failed = r.do(ctx, id, &call{command: commands.LoseAttempt{Attempt: a}, by: history.Clock})
-			if errors.Is(failed, ErrUnavailable) {
-				return failed
-			}
-			return nil
-		})
-		if err != nil {
+		failed := r.insistOnAnswer(ctx, "record a lost attempt", id, func(ctx context.Context) error {
+			_, err := r.do(ctx, id, &call{command: commands.LoseAttempt{Attempt: a}, by: history.Clock})
 			return err
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if failed != nil && !refused(failed) && ctx.Err() == nil {
+		if failed != nil && !refused(failed) {
 			r.logger.Error("a lost attempt cannot be recorded; the others go on", "id", id.Workflow, "step", a.Step, "error", failed)
 			r.tryAgain(id, failed)
 		}

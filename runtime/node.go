@@ -19,7 +19,7 @@ type node struct {
 	r       *Runtime
 	name    string
 	lease   time.Duration
-	members *members.Members // once it listens
+	members *members.Members // none before it listens
 	hears   chan struct{}    // closed when it listens
 	speak   chan struct{}    // announce at once
 	release chan struct{}    // what is not owned any more is to be let go
@@ -46,7 +46,7 @@ type node struct {
 func newNode(r *Runtime, name string, lease time.Duration) *node {
 	signal := func() chan struct{} { return make(chan struct{}, 1) }
 	return &node{
-		r: r, name: name, lease: lease, hears: make(chan struct{}), speak: signal(), release: signal(), take: signal(), saying: signal(), id: r.newID(), anew: true,
+		r: r, name: name, lease: lease, members: members.New(store.Position{}), hears: make(chan struct{}), speak: signal(), release: signal(), take: signal(), saying: signal(), id: r.newID(), anew: true,
 	}
 }
 
@@ -251,6 +251,9 @@ func (n *node) record(ctx context.Context, id history.ID, e history.Entry) error
 func (n *node) bury(ctx context.Context) {
 	now, me := n.r.now(), n.me()
 	for _, o := range n.members.Silent(now, n.lease) {
+		if ctx.Err() != nil {
+			return // each of them may take a lease
+		}
 		if o.ID == me {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clewflow/clew/activity"
@@ -43,10 +44,11 @@ type guest struct {
 // wire is a node's way to the log. It can be cut, and held up.
 type wire struct {
 	*memory.Log
-	mu   sync.Mutex
-	cut  bool
-	held chan struct{}                     // nil: it is not
-	then func(history.ID, []history.Entry) // is called after an append
+	mu    sync.Mutex
+	cut   error                             // what comes of everything; nil: it is not
+	held  chan struct{}                     // nil: it is not
+	then  func(history.ID, []history.Entry) // is called after an append
+	first func(history.Entry)               // see before
 }
 
 func (w *wire) pass(ctx context.Context) error {
@@ -60,16 +62,30 @@ func (w *wire) pass(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if cut {
-		return fmt.Errorf("cut off: %w", store.ErrUnavailable)
-	}
-	return nil
+	return cut
 }
 
 func (w *wire) set(cut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cut = cut
+	w.cut = nil
+	if cut {
+		w.cut = fmt.Errorf("cut off: %w", store.ErrUnavailable)
+	}
+}
+
+// lose makes the outcome of everything unknown, until the wire is set.
+func (w *wire) lose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = fmt.Errorf("no answer: %w", store.ErrUnknownOutcome)
+}
+
+// before has something done before the node says anything of itself or of other nodes.
+func (w *wire) before(first func(history.Entry)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first = first
 }
 
 // hold stops everything until the function that it returns is called, as if the process were stopped.
@@ -87,6 +103,12 @@ func (w *wire) hold() func() {
 }
 
 func (w *wire) Append(ctx context.Context, id history.ID, entries ...history.Entry) error {
+	w.mu.Lock()
+	first := w.first
+	w.mu.Unlock()
+	if first != nil {
+		first(entries[0])
+	}
 	if err := w.pass(ctx); err != nil {
 		return err
 	}
@@ -657,6 +679,156 @@ func TestTheEndOfAChildIsToldThoughWhoRecordedItDies(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 7, out)
 			p.audit()
+			p.close()
+		})
+	}
+}
+
+// TestANodeEndsThoughItsLogDoesNotAnswer: whatever became of the way to the log, and whenever, and whatever is in hand. Where every
+// answer is an error at once Run takes no longer than Config.Drain; where an outcome stays unknown, a lease more for the farewell; and
+// where nothing is answered, three: of the announcement that it leaves, of one of its beat, and of the farewell.
+func TestANodeEndsThoughItsLogDoesNotAnswer(t *testing.T) {
+	const drain, lease = time.Second, 4 * time.Second
+	for _, trouble := range []struct {
+		name    string
+		befalls func(*wire) (over func())
+		within  time.Duration
+	}{
+		{"cut", func(w *wire) func() { w.set(true); return func() { w.set(false) } }, drain},
+		{"lost", func(w *wire) func() { w.lose(); return func() { w.set(false) } }, drain + lease},
+		{"held", func(w *wire) func() { return w.hold() }, drain + 3*lease},
+	} {
+		for _, work := range []int{0, 20} {
+			for _, after := range []time.Duration{0, 700 * time.Millisecond, 1500 * time.Millisecond, 5 * time.Second, 20 * time.Second} {
+				t.Run(fmt.Sprint(trouble.name, "/work=", work, "/", after), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						p := newParty(t, 2, hauls()...)
+						g := p.nodes[1]
+						p.haul(g, work)
+						over := trouble.befalls(g.log)
+						time.Sleep(after)
+						assert.LessOrEqual(t, p.end(g, over), trouble.within, "virtual")
+						p.close()
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestANodeEndsWhileItBuries many others, of which each would take a lease.
+func TestANodeEndsWhileItBuries(t *testing.T) {
+	const drain, lease = time.Second, 4 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		p := newParty(t, 8, hauls()...)
+		g := p.nodes[7]
+		buries := make(chan func(), 8)
+		g.log.before(func(e history.Entry) {
+			if _, ok := e.Event.(*history.NodeBuried); ok && len(buries) == 0 {
+				buries <- g.log.hold()
+			}
+		})
+		for len(p.nodes) > 1 {
+			p.kill(p.nodes[0])
+		}
+		over := <-buries
+		assert.LessOrEqual(t, p.end(g, over), drain+3*lease, "virtual")
+		p.join()
+		p.close()
+	})
+}
+
+// hauls are a workflow of a brief and an endless activity.
+func hauls() []workflow.Definition {
+	brief := activity.Define("brief", func(_ context.Context, n int) (int, error) { time.Sleep(time.Second); return n, nil })
+	endless := activity.Define("endless", func(ctx context.Context, n int) (int, error) { <-ctx.Done(); return n, context.Cause(ctx) })
+	code := workflow.Define("haul", func(ctx workflow.Context, n int) (int, error) {
+		if _, err := workflow.Do(ctx, brief, n); err != nil {
+			return 0, err
+		}
+		return workflow.Do(ctx, endless, n)
+	})
+	return []workflow.Definition{code, brief, endless}
+}
+
+// haul starts n of them, of which the first half have come to the endless activity and the others have not.
+func (p *party) haul(g *guest, n int) {
+	for i := range n {
+		if i == n/2 {
+			time.Sleep(1500 * time.Millisecond)
+		}
+		_, err := runtime.Start(p.t.Context(), g.Runtime, fmt.Sprint("h", i), workflow.Declare[int, int]("haul"), i)
+		assert.NoError(p.t, err)
+	}
+}
+
+// end ends Run of a node whose log is in trouble, and returns how long that took. Then the trouble is over; if Run hangs, it is after an
+// hour.
+func (p *party) end(g *guest, over func()) time.Duration {
+	began := time.Now()
+	hangs := time.AfterFunc(time.Hour, over)
+	g.stop()
+	assert.NoError(p.t, <-g.ran)
+	took := time.Since(began)
+	if hangs.Stop() {
+		over()
+	}
+	assert.NoError(p.t, g.Close())
+	p.without(g)
+	return took
+}
+
+// TestANodeCanBeAskedBeforeItListens: what is asked of it then is recorded, and answered by whoever owns it.
+func TestANodeCanBeAskedBeforeItListens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		code, definitions := parcels(&c)
+		p := newParty(t, 1, definitions...)
+		early, err := runtime.Open(t.Context(), runtime.Config{
+			Log: p.disk.Open(), Shared: true, Node: "early", Logger: p.logger, Drain: time.Second, Key: []byte("k"),
+		}, definitions...)
+		require.NoError(t, err)
+		for i := range 8 {
+			_, err := runtime.Start(t.Context(), early, fmt.Sprint("p", i), code, "a")
+			require.NoError(t, err)
+		}
+		for i := range 8 {
+			_, err := runtime.Result(t.Context(), p.nodes[0].Runtime, fmt.Sprint("p", i), code)
+			require.NoError(t, err)
+		}
+		require.NoError(t, early.Close())
+		p.close()
+	})
+}
+
+// TestTheEndOfAChildIsToldThoughTheParentCannotBeReached at first: nobody dies, so nobody else looks for it.
+func TestTheEndOfAChildIsToldThoughTheParentCannotBeReached(t *testing.T) {
+	for round := range 8 {
+		synctest.Test(t, func(t *testing.T) {
+			child := workflow.Define("child", func(ctx workflow.Context, _ int) (int, error) { return 7, workflow.Sleep(ctx, time.Second) })
+			parent := workflow.Define("parent", func(ctx workflow.Context, n int) (int, error) { return workflow.Child(ctx, child, n) })
+			p := newParty(t, 3, parent, child)
+			cut := make(chan *guest, 3)
+			for _, g := range p.nodes {
+				g.log.then = func(id history.ID, entries []history.Entry) {
+					_, ends := entries[len(entries)-1].Event.(*history.Completed)
+					if ends && strings.Contains(id.Workflow, "~") && len(cut) == 0 {
+						g.log.set(true)
+						cut <- g
+					}
+				}
+			}
+			id := fmt.Sprint("u", round)
+			_, err := runtime.Start(t.Context(), p.nodes[0].Runtime, id, parent, 1)
+			require.NoError(t, err)
+			cutOff := <-cut
+			time.Sleep(300 * time.Millisecond)
+			cutOff.log.set(false)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			out, err := runtime.Result(ctx, p.nodes[0].Runtime, id, parent)
+			require.NoError(t, err)
+			require.Equal(t, 7, out)
 			p.close()
 		})
 	}

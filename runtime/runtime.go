@@ -366,7 +366,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 	}
 	stop()
 	loops.Wait()
-	attempts.drain(r.config.Drain)
+	attempts.drain(r.config.Drain, r.config.Drain)
 	r.working.Store(false)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/clewflow/clew/activity"
@@ -80,4 +81,72 @@ func TestADirectoryIsForOneProcess(t *testing.T) {
 	_, err := runtime.Open(t.Context(), runtime.Config{Store: t.TempDir(), Shared: true})
 	require.ErrorIs(t, err, runtime.ErrInvalid)
 	require.ErrorContains(t, err, "esdb://")
+}
+
+// TestRunEndsWithoutItsServer: the server is killed, with work in hand or without, and then the process is to end.
+func TestRunEndsWithoutItsServer(t *testing.T) {
+	for _, trouble := range []struct {
+		name string
+		kill func(*esdbtest.Server)
+	}{
+		{"gone", func(s *esdbtest.Server) { assert.NoError(t, s.Close()) }},
+		{"silent", func(s *esdbtest.Server) { s.Pause(0) }},
+		{"refuses", func(s *esdbtest.Server) { s.Inject(esdbtest.Fault{Do: esdbtest.FailBefore}) }},
+		{"answers nothing", func(s *esdbtest.Server) {
+			before := s.Calls(esdbtest.Append)
+			s.Inject(esdbtest.Fault{Do: esdbtest.CommitThenHang})
+			assert.Eventually(t, func() bool { return s.Calls(esdbtest.Append) > before+1 }, time.Minute, time.Millisecond, "it says that it lives")
+		}},
+	} {
+		for _, works := range []bool{false, true} {
+			t.Run(fmt.Sprint(trouble.name, "/works=", works), func(t *testing.T) {
+				t.Parallel()
+				endWithoutServer(t, trouble.kill, works)
+			})
+		}
+	}
+}
+
+func endWithoutServer(t *testing.T, kill func(*esdbtest.Server), works bool) {
+	s, err := esdbtest.Start(esdbtest.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	begun := make(chan bool, 1)
+	long := activity.Define("long", func(ctx context.Context, n int) (int, error) {
+		begun <- true
+		<-ctx.Done()
+		return n, context.Cause(ctx)
+	})
+	code := workflow.Define("haul", func(ctx workflow.Context, n int) (int, error) { return workflow.Do(ctx, long, n) })
+	rt, err := runtime.Open(t.Context(), runtime.Config{
+		Store: s.URL(), Logger: slog.New(slog.DiscardHandler), Drain: 500 * time.Millisecond, Lease: 400 * time.Millisecond,
+	}, code, long)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ran, closed := make(chan error, 1), make(chan error, 1)
+	go func() { ran <- rt.Run(ctx) }()
+	<-rt.Ready()
+	if works {
+		_, err = runtime.Start(t.Context(), rt, "h", code, 1)
+		require.NoError(t, err)
+		<-begun
+	}
+	kill(s)
+	stop()
+	requireSoon(t, ran, "Run")
+	s.Heal() // else Close waits until the log gives up an append that it cannot settle
+	go func() { closed <- rt.Close() }()
+	requireSoon(t, closed, "Close")
+}
+
+// requireSoon fails if something does not end in a time in which anything does.
+func requireSoon(t *testing.T, ended <-chan error, what string) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		require.NoError(t, err)
+	case <-time.After(time.Minute):
+		t.Fatalf("%s hangs", what)
+	}
 }

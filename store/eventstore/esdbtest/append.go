@@ -73,10 +73,8 @@ func (n *node) Append(call streams.Streams_AppendServer) error {
 		n.later(fault.For, func() { _, _ = n.log.append(context.Background(), stream, expected, events) })
 		return status.Error(codes.Unavailable, "transport is closing")
 	case Delay:
-		select {
-		case <-time.After(fault.For):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := pause(ctx, fault.For); err != nil {
+			return err
 		}
 	}
 	answer, err := n.log.append(ctx, stream, expected, events)

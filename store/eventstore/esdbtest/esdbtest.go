@@ -85,6 +85,7 @@ func Start(o Options) (*Server, error) {
 		if err := n.listen(); err != nil {
 			return nil, errors.Join(fmt.Errorf("esdbtest: %w", err), s.Close())
 		}
+		n.address = n.serving.listener.Addr().String()
 	}
 	return s, nil
 }
@@ -109,7 +110,7 @@ func (s *Server) URL(user ...string) string {
 // Address is where a node listens.
 func (s *Server) Address(node int) string { return s.nodes[node].address }
 
-// Close ends everything. Clients see their connections break.
+// Close ends everything, and waits for it. Clients see their connections break, also those that have not come to an end of connecting.
 func (s *Server) Close() error {
 	for _, n := range s.nodes {
 		n.stop()
@@ -120,8 +121,11 @@ func (s *Server) Close() error {
 // Lead makes a node the leader; below 0 none is.
 func (s *Server) Lead(node int) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.leader = node
+	s.mu.Unlock()
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.log.wake() // subscriptions at who leads now see what they had not
 }
 
 // Lag lets followers answer reads and subscriptions as if the last n events had not reached them.

@@ -1,6 +1,7 @@
 package esdbtest
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -25,11 +26,11 @@ const (
 	CommitThenHang                   // it is stored, and nothing is answered
 	CommitThenCut                    // it is stored, and all connections of the node are cut
 	CommitLate                       // it seems lost and is stored later: with [Server.Arrive], or after For
-	Delay                            // it is answered after For
+	Delay                            // it is begun after For, and answered
 	Stall                            // a subscription delivers nothing any more after After events, and does not end
 	Drop                             // a subscription ends with an error after After events
 	TooSlow                          // a subscription ends as one whose reader is too slow
-	Repeat                           // a subscription begins one event too early
+	Repeat                           // a subscription begins with the last event that it should have left out
 )
 
 // Fault is something that goes wrong.
@@ -92,4 +93,16 @@ func (s *Server) fault(on, stream string) Fault {
 		}
 	}
 	return met
+}
+
+// pause waits, for the Action [Delay]. The error is that of ctx if it ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -64,7 +64,10 @@ func (s *stream) last() int64 {
 
 // at is the event of a revision, nil if it is scavenged or not there.
 func (s *stream) at(revision int64) *Event {
-	if i := revision - int64(s.base); s != nil && i >= 0 && i < int64(len(s.events)) {
+	if s == nil {
+		return nil
+	}
+	if i := revision - int64(s.base); i >= 0 && i < int64(len(s.events)) {
 		return s.events[i]
 	}
 	return nil
@@ -86,6 +89,12 @@ func (s *stream) shown(now time.Time) uint64 {
 
 // write appends events. The caller holds mu.
 func (l *log) write(name string, events []*Event) {
+	l.put(name, events)
+	l.save(record{Events: events})
+}
+
+// put is write without the file.
+func (l *log) put(name string, events []*Event) {
 	s := l.streams[name]
 	if s == nil {
 		s = &stream{}
@@ -106,7 +115,6 @@ func (l *log) write(name string, events []*Event) {
 		l.recent.add(e.ID, place{name, e.Revision})
 	}
 	l.describe(name, events[len(events)-1].Data)
-	l.save(record{Events: events})
 	l.wake()
 }
 
@@ -157,11 +165,12 @@ func (l *log) hide(name string) {
 	}
 }
 
-// bury ends a stream for ever.
+// bury ends a stream for ever. The event that says so and the end are one record: a process may die between two.
 func (l *log) bury(name string) {
-	l.write(name, []*Event{{ID: newID(), Type: "$streamDeleted"}})
+	events := []*Event{{ID: newID(), Type: "$streamDeleted"}}
+	l.put(name, events)
 	l.streams[name].tombstoned = true
-	l.save(record{Buried: name})
+	l.save(record{Events: events, Buried: name})
 }
 
 // scavenge removes what is hidden, but for the last event of each stream.

@@ -2,7 +2,11 @@ package esdbtest
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -26,10 +30,18 @@ type node struct {
 	index   int
 	address string
 
-	gate   sync.Mutex
-	server *grpc.Server
-	conns  map[*conn]bool
-	paused chan struct{} // nil: it is not
+	gate    sync.Mutex
+	serving *serving // nil: nobody listens
+	old     []*serving
+	conns   map[*conn]bool
+	paused  chan struct{}  // nil: it is not
+	running sync.WaitGroup // goroutines of all servings
+}
+
+// serving is a node from when it listens until it does not any more.
+type serving struct {
+	server   *grpc.Server
+	listener *listener
 }
 
 func (n *node) listen() error {
@@ -37,33 +49,45 @@ func (n *node) listen() error {
 	if err != nil {
 		return err
 	}
-	n.address = l.Addr().String()
 	options := []grpc.ServerOption{
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
-		grpc.MaxConcurrentStreams(100), grpc.MaxRecvMsgSize(17 << 20),
+		grpc.MaxConcurrentStreams(100), grpc.MaxRecvMsgSize(17 << 20), grpc.WaitForHandlers(true),
 	}
 	if n.tls != nil {
 		options = append(options, grpc.Creds(credentials.NewTLS(n.tls)))
 	}
-	server := grpc.NewServer(options...)
-	streams.RegisterStreamsServer(server, n)
-	serverfeatures.RegisterServerFeaturesServer(server, features{n: n})
-	gossip.RegisterGossipServer(server, gossiping{n: n})
+	s := &serving{grpc.NewServer(options...), &listener{Listener: l, n: n}}
+	streams.RegisterStreamsServer(s.server, n)
+	serverfeatures.RegisterServerFeaturesServer(s.server, features{n: n})
+	gossip.RegisterGossipServer(s.server, gossiping{n: n})
 	n.gate.Lock()
-	n.server = server
-	n.gate.Unlock()
-	go func() { _ = server.Serve(&listener{l, n}) }()
+	defer n.gate.Unlock()
+	if n.serving != nil {
+		return errors.Join(fmt.Errorf("node %d listens already", n.index), l.Close())
+	}
+	n.serving = s
+	n.running.Go(func() { _ = s.server.Serve(s.listener) })
 	return nil
 }
 
+// stop ends everything that a node has begun, and waits for it. Connections are broken first: gRPC itself would wait for those that are
+// in their handshake, which may never come to an end.
 func (n *node) stop() {
 	n.gate.Lock()
-	server := n.server
-	n.server = nil
-	n.gate.Unlock()
-	if server != nil {
-		server.Stop()
+	all := n.old
+	if n.serving != nil {
+		all = append(all, n.serving)
 	}
+	n.old, n.serving = nil, nil
+	n.gate.Unlock()
+	for _, s := range all {
+		_ = s.listener.Close() // says only that it is closed already
+	}
+	n.cut()
+	for _, s := range all {
+		s.server.Stop()
+	}
+	n.running.Wait()
 	n.resume()
 }
 
@@ -79,25 +103,27 @@ func (s *Server) Cut(node int) { s.nodes[node].cut() }
 
 func (n *node) cut() {
 	n.gate.Lock()
-	defer n.gate.Unlock()
-	for c := range n.conns {
-		_ = c.Conn.Close()
+	all := slices.Collect(maps.Keys(n.conns))
+	n.gate.Unlock()
+	for _, c := range all {
+		_ = c.Close()
 	}
 }
 
-// GoAway asks the clients of a node to connect anew, as a server does that is about to stop; calls that are under way are not cut.
+// GoAway asks the clients of a node to connect anew, as a server does that is about to stop; calls that are under way are not cut. A
+// node that does not listen does nothing. Errors: those of listening once more.
 func (s *Server) GoAway(node int) error {
 	n := s.nodes[node]
 	n.gate.Lock()
-	old := n.server
-	n.gate.Unlock()
-	go old.GracefulStop()
-	for range 100 {
-		if err := n.listen(); err == nil {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond) // until the old one does not listen any more
+	old := n.serving
+	if old == nil {
+		n.gate.Unlock()
+		return nil
 	}
+	n.old, n.serving = append(n.old, old), nil
+	n.running.Go(old.server.GracefulStop)
+	n.gate.Unlock()
+	_ = old.listener.Close() // says only that it is closed already
 	return n.listen()
 }
 
@@ -126,9 +152,11 @@ func (n *node) resume() {
 
 type listener struct {
 	net.Listener
-	n *node
+	n      *node
+	closed bool // n.gate is held
 }
 
+// Accept closes what comes while the listener is being closed: nobody else would.
 func (l *listener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
@@ -136,9 +164,19 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	one := &conn{Conn: c, n: l.n, closed: make(chan struct{})}
 	l.n.gate.Lock()
+	defer l.n.gate.Unlock()
+	if l.closed {
+		return nil, errors.Join(net.ErrClosed, c.Close())
+	}
 	l.n.conns[one] = true
-	l.n.gate.Unlock()
 	return one, nil
+}
+
+func (l *listener) Close() error {
+	l.n.gate.Lock()
+	l.closed = true
+	l.n.gate.Unlock()
+	return l.Listener.Close()
 }
 
 // conn is a connection that can be held up.
@@ -195,7 +233,9 @@ func (f features) GetSupportedMethods(ctx context.Context, _ *shared.Empty) (*se
 	case FailBefore:
 		return nil, status.Error(codes.Unavailable, "Server Is Not Ready")
 	case Delay:
-		time.Sleep(fault.For)
+		if err := pause(ctx, fault.For); err != nil {
+			return nil, err
+		}
 	}
 	all := &serverfeatures.SupportedMethods{EventStoreServerVersion: f.n.options.Version}
 	for _, name := range []string{"read", "append", "delete", "tombstone"} {
@@ -215,7 +255,7 @@ func (g gossiping) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, er
 		host, port, _ := net.SplitHostPort(n.address)
 		p, _ := strconv.Atoi(port)
 		n.gate.Lock()
-		m := &gossip.MemberInfo{State: gossip.MemberInfo_Follower, IsAlive: n.server != nil, HttpEndPoint: &gossip.EndPoint{Address: host, Port: uint32(p)}}
+		m := &gossip.MemberInfo{State: gossip.MemberInfo_Follower, IsAlive: n.serving != nil, HttpEndPoint: &gossip.EndPoint{Address: host, Port: uint32(p)}}
 		n.gate.Unlock()
 		if n.index == leader {
 			m.State = gossip.MemberInfo_Leader

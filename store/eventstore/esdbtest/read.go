@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
@@ -44,7 +43,9 @@ func (n *node) Read(req *streams.ReadReq, call streams.Streams_ReadServer) error
 		<-ctx.Done()
 		return ctx.Err()
 	case Delay:
-		time.Sleep(fault.For)
+		if err := pause(ctx, fault.For); err != nil {
+			return err
+		}
 	}
 	if o.GetStream() != nil {
 		return n.readStream(ctx, name, o, call)
@@ -56,23 +57,24 @@ func (n *node) readStream(ctx context.Context, name string, o *streams.ReadReq_O
 	l := n.log
 	l.mu.Lock()
 	s := l.streams[name]
+	last := s.last()
+	if n.leads() != n.index { // what has not reached a follower
+		for e := s.at(last); e != nil && l.find(e.Position) >= l.seen(false); e = s.at(last) {
+			last--
+		}
+	}
 	switch {
 	case s != nil && s.tombstoned:
 		l.mu.Unlock()
 		return tombstoned(ctx, name)
-	case s.last() < 0 || s.deleted:
+	case s.at(last) == nil || s.deleted:
 		l.mu.Unlock()
 		return call.Send(&streams.ReadResp{Content: &streams.ReadResp_StreamNotFound_{
 			StreamNotFound: &streams.ReadResp_StreamNotFound{StreamIdentifier: o.GetStream().GetStreamIdentifier()},
 		}})
 	}
 	var some []*Event
-	first, last := int64(s.shown(l.now())), s.last()
-	if leads := n.leads() == n.index; !leads { // what has not reached a follower
-		for last >= first && s.at(last) != nil && l.find(s.at(last).Position) >= l.seen(false) {
-			last--
-		}
-	}
+	first := int64(s.shown(l.now()))
 	most := int64(min(o.GetCount(), 1<<31))
 	if o.GetReadDirection() == streams.ReadReq_Options_Backwards {
 		from := last

@@ -2,6 +2,7 @@ package esdbtest
 
 import (
 	"context"
+	"slices"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ type subscription struct {
 	match func(*Event) bool
 	fault Fault
 
+	again   *Event // that it repeats; nil: none
 	next    uint64 // position of the first event that was not looked at
 	sent    int
 	scanned int // since the last checkpoint
@@ -25,17 +27,23 @@ type subscription struct {
 func (n *node) subscribe(o *streams.ReadReq_Options, match func(*Event) bool, call streams.Streams_ReadServer) error {
 	name := string(o.GetStream().GetStreamIdentifier().GetStreamName())
 	s := &subscription{n: n, o: o, call: call, match: match, fault: n.fault(Subscribe, name)}
-	if s.fault.Do == FailBefore {
+	switch ctx := call.Context(); s.fault.Do {
+	case FailBefore:
 		return status.Error(codes.Unavailable, "Server Is Not Ready")
-	}
-	if s.fault.Do == Hang {
-		<-call.Context().Done()
-		return call.Context().Err()
+	case TimeOut:
+		return status.Error(codes.Aborted, "Operation timed out: Read")
+	case Hang:
+		<-ctx.Done()
+		return ctx.Err()
+	case Delay:
+		if err := pause(ctx, s.fault.For); err != nil {
+			return err
+		}
 	}
 	if name != "" {
-		s.match = func(e *Event) bool { return e.Stream == name && s.behind(e) }
+		s.match = func(e *Event) bool { return e.Stream == name && (s.behind(e) || e == s.again) }
 	}
-	s.begin()
+	s.begin(name)
 	err := call.Send(&streams.ReadResp{Content: &streams.ReadResp_Confirmation{
 		Confirmation: &streams.ReadResp_SubscriptionConfirmation{SubscriptionId: uuid.NewString()},
 	}})
@@ -45,8 +53,8 @@ func (n *node) subscribe(o *streams.ReadReq_Options, match func(*Event) bool, ca
 	return s.run(call.Context(), name)
 }
 
-// begin finds the event after the one from which on it is subscribed.
-func (s *subscription) begin() {
+// begin finds the event after the one from which on it is subscribed, and with [Repeat] the one before it.
+func (s *subscription) begin(name string) {
 	l := s.n.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,9 +64,22 @@ func (s *subscription) begin() {
 		s.next = all.GetPosition().GetCommitPosition() + 1
 	case all.GetEnd() != nil, s.o.GetStream().GetEnd() != nil:
 		s.next = l.end
+		if seen := l.seen(s.n.leads() == s.n.index); seen < len(l.events) {
+			s.next = l.events[seen].Position // what a follower has not is yet to come
+		}
 	}
-	if i := l.find(s.next); s.fault.Do == Repeat && i > 0 {
-		s.next = l.events[i-1].Position
+	if s.fault.Do != Repeat {
+		return
+	}
+	for _, e := range slices.Backward(l.events) {
+		left := e.Position < s.next && s.match(e)
+		if name != "" {
+			left = e.Stream == name && (e.Position < s.next || !s.behind(e))
+		}
+		if left {
+			s.again, s.next = e, min(s.next, e.Position)
+			return
+		}
 	}
 }
 
