@@ -10,7 +10,12 @@ import (
 // mostNodes bounds the processes of chaos.
 const mostNodes = 5
 
-// chaos is trouble from a seed, a piece of it every half lease or so. At each moment one node at least is well.
+// breath is for how many leases the server is left alone after it was killed. Without it nobody gets on: who lost it is buried, comes back
+// as another and takes up his work, all of which needs the server.
+const breath = 6
+
+// chaos is trouble from a seed, a piece of it every lease or so. At each moment one node at least is well, but for the server, without
+// which none is.
 func chaos(seed uint64, o options) (acts []act) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	ill := map[string]time.Duration{} // until when
@@ -18,8 +23,9 @@ func chaos(seed uint64, o options) (acts []act) {
 		ill[nodeName(i+1)] = 0
 	}
 	next := o.nodes + 1
+	served := 2 * o.lease // from when on the server may be killed
 	add := func(at time.Duration, what string, do func(*stage) error) { acts = append(acts, act{at, what, do}) }
-	for at := o.lease; at < o.within; at += o.lease/4 + time.Duration(rng.Int64N(int64(o.lease/2))) {
+	for at := o.lease; at < o.within; at += o.lease/2 + time.Duration(rng.Int64N(int64(o.lease))) {
 		var well []string
 		for _, name := range slices.Sorted(maps.Keys(ill)) {
 			if ill[name] < at {
@@ -27,6 +33,9 @@ func chaos(seed uint64, o options) (acts []act) {
 			}
 		}
 		kind := rng.IntN(7)
+		if kind == 6 && at < served {
+			kind = rng.IntN(6)
+		}
 		switch {
 		case len(well) < 2 && len(ill) >= mostNodes:
 			continue
@@ -64,6 +73,7 @@ func chaos(seed uint64, o options) (acts []act) {
 		case 5:
 			add(at, victim+" is replaced by another one of its name", func(s *stage) error { return s.replace(victim) })
 		default:
+			served = at + breath*o.lease
 			down := time.Duration(rng.Int64N(int64(o.lease)))
 			add(at, "the server is killed, and started again", func(s *stage) error { return s.restart(down) })
 		}

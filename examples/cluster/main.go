@@ -2,13 +2,29 @@
 //
 //	go run ./examples/cluster
 //
-// It starts a stand-in for the server, three nodes, which are processes of their own and reach it each through a proxy, and some
-// thousand orders. Meanwhile a node is killed with SIGKILL, another one joins, one is stopped for three times its lease and wakes up
-// with work in hand, one is cut off from the server, and one is replaced by another of the same name. In the end a table says what
-// became of the orders: the exit code is 0 if none is lost and nothing was done twice that should not have been.
+// It starts a stand-in for the server, three nodes, which reach it each through a proxy, and four clients, who ask the nodes to
+// start some thousand orders and tell these, each through another node, of one to three parcels that are packed. Server and nodes are
+// processes of their own. Meanwhile a node is killed with SIGKILL, another one joins, one is stopped for three times its lease and wakes
+// up with work in hand, one is replaced by another of the same name, and one is cut off from the server. A client who gets no answer
+// asks another node, with the same request id. In the end a table says what became of the orders:
 //
-// What a node runs is in order.go, and how it joins in node.go: there is nothing else that nodes have in common. The rest is the
-// trouble and the witness.
+//	orders                                 2000 in 35.04s
+//	completed                              2000
+//	lost                                   0
+//	signals accepted, and told once        3962
+//	requests, and asked again              5962, 208
+//	histories with a flaw                  0
+//	activities made twice                  0
+//	made again after a node's trouble      3
+//
+// The exit code is 0 if none is lost, every signal was told once, every history holds and replays, nothing was done twice unless who
+// did it first had trouble at that time, and after each trouble everything got on within 10 s.
+//
+// With one or two nodes the story leaves out what needs more, and says so. -calm tells none, -seed plays random trouble instead, which kills
+// the server too, and -quiet says only how it ends. If this program dies, so do those that it has started.
+//
+// What a node runs is in order.go, and how it joins in node.go: there is nothing else that nodes have in common. request.go is how it
+// is asked. The rest is the trouble, the clients and the witness.
 package main
 
 import (
@@ -108,8 +124,8 @@ func (o options) check() error {
 	return nil
 }
 
-// limit is how long an order may wait for progress when a trouble is over. What another trouble has hit meanwhile waits for a
-// lease, or two.
+// limit is how long an order may wait for progress when a trouble is over. With a long lease that is longer: who was cut off may have
+// been buried, and comes back as another.
 func (o options) limit() time.Duration { return max(10*time.Second, 3*o.lease) }
 
 // play plays a story, and returns what became of the orders.

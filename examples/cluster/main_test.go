@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 func launch() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	o := options{orders: 1e6, nodes: 2, lease: time.Second, within: time.Hour, out: os.Stdout, kin: os.NewFile(3, "kin")}
+	o := options{orders: 10_000, nodes: 2, lease: time.Second, within: time.Hour, out: os.Stdout, kin: os.NewFile(3, "kin")}
 	_, err := play(ctx, o, []act{
 		{0, "", func(s *stage) error { return s.strike("node-1", sleeps) }},
 		{0, asleep, nil},

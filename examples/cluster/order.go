@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"time"
-
 	"os"
+	"time"
 
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/workflow"

@@ -148,6 +148,9 @@ func (s *stage) sound(p purchase) (settled map[string]history.Serial, err error)
 	return settled, replay.Verify(codes, replay.Strict, entries)
 }
 
+// few is of how many nodes it is worth saying what each did.
+const few = 10
+
 func (r report) print(to io.Writer) {
 	t := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	round := func(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
@@ -155,7 +158,11 @@ func (r report) print(to io.Writer) {
 		r.orders, round(r.took), r.completed, len(r.lost), r.signals, r.requests, r.repeated)
 	fmt.Fprintf(t, "histories with a flaw\t%d\nactivities made twice\t%d\nmade again after a node's trouble\t%d\nnodes buried\t%d\n",
 		len(r.broken), len(r.doubled), len(r.again), len(r.buried))
-	fmt.Fprintf(t, "longest wait after %d healings\t%s, limit %s\n", r.healings, round(r.slowest.longest), r.limit)
+	fmt.Fprintf(t, "longest wait after %d troubles\t%s, limit %s\n", r.healings, round(r.slowest.longest), r.limit)
+	if len(r.entries) > few {
+		_ = t.Flush()
+		return
+	}
 	for _, d := range r.deaths {
 		if d.last > 0 {
 			fmt.Fprintf(t, "%s gone: %d of its orders went on\tafter %s to %s\n", d.name, d.had, round(d.first), round(d.last))
@@ -183,7 +190,7 @@ func (r report) verdict() error {
 		if who == "" {
 			who = "the server"
 		}
-		all = append(all, fmt.Errorf("no progress: after %s was well again %s waited for %s, the limit is %s", who, r.slowest.of, r.slowest.longest, r.limit))
+		all = append(all, fmt.Errorf("no progress: after the trouble of %s was over %s waited for %s, the limit is %s", who, r.slowest.of, r.slowest.longest, r.limit))
 	}
 	return errors.Join(all...)
 }

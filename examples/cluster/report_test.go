@@ -76,11 +76,27 @@ func TestMarksAreReadAsTheyWereLeft(t *testing.T) {
 
 func TestWhoWaitsTooLongAfterAHealingIsAFlaw(t *testing.T) {
 	w := &watch{healings: []*healing{
-		{name: "node-1", at: time.Now(), longest: 2 * time.Second, of: "order-1"},
-		{name: "node-2", at: time.Now().Add(-time.Minute), longest: time.Second, orders: map[string]bool{"order-2": true}}, // still waits
+		{name: "node-1", from: time.Now(), longest: 2 * time.Second, of: "order-1"},
+		{name: "node-2", from: time.Now().Add(-time.Minute), longest: time.Second, orders: map[string]bool{"order-2": true}}, // still waits
 	}}
 	worst := w.stuck()
 	require.Equal(t, "order-2", worst.of)
-	require.ErrorContains(t, report{slowest: worst, limit: 10 * time.Second}.verdict(), "after node-2 was well again order-2 waited")
+	require.ErrorContains(t, report{slowest: worst, limit: 10 * time.Second}.verdict(), "after the trouble of node-2 was over order-2 waited")
 	require.NoError(t, report{slowest: *w.healings[0], limit: 10 * time.Second}.verdict())
+}
+
+func TestAnOrderIsExpectedToGetOnUnlessItsNodeHasTroubleAgain(t *testing.T) {
+	w := &watch{
+		names: map[string]string{"a": "node-1", "b": "node-2"}, owner: map[string]string{"order-1": "a", "order-2": "b"},
+		open: map[string]bool{"order-1": true, "order-2": true},
+	}
+	w.healed("node-3", time.Now())
+	w.struck("node-1")
+	require.Equal(t, map[string]bool{"order-2": true}, w.healings[0].orders)
+	w.healed("node-1", time.Now())
+	require.Equal(t, map[string]bool{"order-1": true, "order-2": true}, w.healings[1].orders)
+	require.False(t, w.troubles[0].to.IsZero())
+	w.struck("")
+	require.Empty(t, w.healings[0].orders)
+	require.Empty(t, w.healings[1].orders)
 }

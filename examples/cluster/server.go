@@ -60,6 +60,6 @@ func (s *stage) restart(down time.Duration) error {
 	<-s.server.ended
 	time.Sleep(down)
 	err := s.startServer(s.address)
-	s.watch.healed("")
+	s.watch.healed("", time.Now())
 	return err
 }

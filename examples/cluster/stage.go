@@ -135,7 +135,7 @@ func (s *stage) kill(name string) error {
 	}
 	s.watch.struck(name)
 	err = p.end(syscall.SIGKILL)
-	s.watch.gone(name)
+	s.watch.healed(name, time.Now().Add(s.lease))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.old = append(s.old, p)
@@ -172,7 +172,7 @@ func (s *stage) relieve(name string, how func(*process) error) error {
 		return err
 	}
 	err = how(p)
-	s.watch.healed(name)
+	s.watch.healed(name, time.Now())
 	return err
 }
 

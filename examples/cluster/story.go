@@ -19,7 +19,11 @@ func story(o options) []act {
 		return []act{
 			{0, "one node only: that one joins, one sleeps, and one is cut off, needs -nodes 2", nil},
 			{part(1), "node-1 is killed, and nobody is there to go on", func(s *stage) error { return s.kill("node-1") }},
-			{part(2), "node-1 is started again", func(s *stage) error { return s.join("node-1") }},
+			{part(2), "node-1 is started again", func(s *stage) error {
+				s.watch.struck("node-1") // until it is there nobody can get on
+				defer func() { s.watch.healed("node-1", time.Now().Add(s.lease)) }()
+				return s.join("node-1")
+			}},
 			{part(5) + 2*o.lease, "node-1 is replaced by another one of its name", func(s *stage) error { return s.replace("node-1") }},
 		}
 	}

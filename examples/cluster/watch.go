@@ -47,7 +47,7 @@ type death struct {
 // healing is the end of a trouble, and how long what was open then waited for progress: a new entry.
 type healing struct {
 	name    string
-	at      time.Time
+	from    time.Time
 	orders  map[string]bool // that have made none yet
 	longest time.Duration
 	of      string // the order that waited so long
@@ -127,11 +127,15 @@ func (w *watch) expects(name string) {
 	w.expected[name]++
 }
 
-// struck notes that a node comes to grief; all of them, if the name is empty, because the server does.
+// struck notes that a node comes to grief; all of them, if the name is empty, because the server does. Its orders are not expected to get
+// on any more until it is healed.
 func (w *watch) struck(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.troubles = append(w.troubles, &trouble{node: name, from: time.Now()})
+	for _, h := range w.healings {
+		maps.DeleteFunc(h.orders, func(id string, _ bool) bool { return name == "" || w.names[w.owner[id]] == name })
+	}
 	if name == "" {
 		return
 	}
@@ -145,8 +149,9 @@ func (w *watch) struck(name string) {
 	w.deaths = append(w.deaths, d)
 }
 
-// gone notes that a node is dead, so that its trouble is over.
-func (w *watch) gone(name string) {
+// healed notes that the trouble of a node is over, and that everything is to get on from a moment on: at once, or, if the node is dead,
+// when a lease has passed.
+func (w *watch) healed(name string, from time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, t := range w.troubles {
@@ -154,14 +159,7 @@ func (w *watch) gone(name string) {
 			t.to = time.Now()
 		}
 	}
-}
-
-// healed notes that the trouble of a node is over, and from now on everything is to get on.
-func (w *watch) healed(name string) {
-	w.gone(name)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.healings = append(w.healings, &healing{name: name, at: time.Now(), orders: maps.Clone(w.open)})
+	w.healings = append(w.healings, &healing{name: name, from: from, orders: maps.Clone(w.open)})
 }
 
 func (w *watch) see(r store.Record) {
@@ -216,7 +214,7 @@ func (w *watch) progress(id string, e history.Entry) {
 	for _, h := range w.healings {
 		if h.orders[id] {
 			delete(h.orders, id)
-			if took := time.Since(h.at); took > h.longest {
+			if took := time.Since(h.from); took > h.longest {
 				h.longest, h.of = took, id
 			}
 		}
@@ -248,7 +246,7 @@ func (w *watch) progress(id string, e history.Entry) {
 func (w *watch) stuck() (worst healing) {
 	for _, h := range w.healings {
 		for id := range h.orders {
-			if waits := time.Since(h.at); waits > h.longest {
+			if waits := time.Since(h.from); waits > h.longest {
 				h.longest, h.of = waits, id
 			}
 		}
