@@ -7,14 +7,17 @@ import (
 	"time"
 )
 
-// mostNodes bounds the processes of chaos.
-const mostNodes = 5
+// Bounds of chaos: of the processes, and of those that are well, without whom each take-over would wait for the next one.
+const (
+	mostNodes  = 5
+	leastNodes = 2
+)
 
 // breath is for how many leases the server is left alone after it was killed. Without it nobody gets on: who lost it is buried, comes back
 // as another and takes up his work, all of which needs the server.
 const breath = 6
 
-// chaos is trouble from a seed, a piece of it every lease or so. At each moment one node at least is well, but for the server, without
+// chaos is trouble from a seed, a piece of it every lease or so. At each moment some nodes are well, but for the server, without
 // which none is.
 func chaos(seed uint64, o options) (acts []act) {
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -37,9 +40,9 @@ func chaos(seed uint64, o options) (acts []act) {
 			kind = rng.IntN(6)
 		}
 		switch {
-		case len(well) < 2 && len(ill) >= mostNodes:
+		case len(well) <= leastNodes && len(ill) >= mostNodes:
 			continue
-		case len(well) < 2 || len(ill) < 2:
+		case len(well) <= leastNodes:
 			kind = 0
 		case kind == 0 && len(ill) >= mostNodes:
 			kind = 1

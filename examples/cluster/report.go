@@ -158,7 +158,10 @@ func (r report) print(to io.Writer) {
 		r.orders, round(r.took), r.completed, len(r.lost), r.signals, r.requests, r.repeated)
 	fmt.Fprintf(t, "histories with a flaw\t%d\nactivities made twice\t%d\nmade again after a node's trouble\t%d\nnodes buried\t%d\n",
 		len(r.broken), len(r.doubled), len(r.again), len(r.buried))
-	fmt.Fprintf(t, "longest wait after %d troubles\t%s, limit %s\n", r.healings, round(r.slowest.longest), r.limit)
+	if r.healings > 0 {
+		fmt.Fprintf(t, "longest wait after %d troubles\t%s, limit %s (%s, after that of %s)\n",
+			r.healings, round(r.slowest.longest), r.limit, r.slowest.of, r.slowest.who())
+	}
 	if len(r.entries) > few {
 		_ = t.Flush()
 		return
@@ -186,11 +189,7 @@ func (r report) verdict() error {
 		}
 	}
 	if r.slowest.longest > r.limit {
-		who := r.slowest.name
-		if who == "" {
-			who = "the server"
-		}
-		all = append(all, fmt.Errorf("no progress: after the trouble of %s was over %s waited for %s, the limit is %s", who, r.slowest.of, r.slowest.longest, r.limit))
+		all = append(all, fmt.Errorf("no progress: after the trouble of %s was over %s waited for %s, the limit is %s", r.slowest.who(), r.slowest.of, r.slowest.longest, r.limit))
 	}
 	return errors.Join(all...)
 }

@@ -187,7 +187,11 @@ func resumes(p *process) error { p.proxy.Resume(); return nil }
 // play lets orders come in one after the other and what is to happen happen, and waits for the orders.
 func (s *stage) play(ctx context.Context, acts []act) (report, error) {
 	s.began = time.Now()
-	s.say("%d nodes share the server at %s", s.options.nodes, s.url(s.address))
+	if s.options.nodes == 1 {
+		s.say("node-1 has the server at %s for itself", s.url(s.address))
+	} else {
+		s.say("%d nodes share the server at %s", s.options.nodes, s.url(s.address))
+	}
 	var done, started atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {

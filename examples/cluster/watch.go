@@ -53,6 +53,14 @@ type healing struct {
 	of      string // the order that waited so long
 }
 
+// who had the trouble.
+func (h healing) who() string {
+	if h.name == "" {
+		return "the server"
+	}
+	return h.name
+}
+
 func newWatch(log store.Log, lease time.Duration) *watch {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &watch{
@@ -127,14 +135,14 @@ func (w *watch) expects(name string) {
 	w.expected[name]++
 }
 
-// struck notes that a node comes to grief; all of them, if the name is empty, because the server does. Its orders are not expected to get
-// on any more until it is healed.
+// struck notes that a node comes to grief; all of them, if the name is empty, because the server does. Its orders, and
+// those of which nobody knows whose they are, are not expected to get on any more until it is healed.
 func (w *watch) struck(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.troubles = append(w.troubles, &trouble{node: name, from: time.Now()})
 	for _, h := range w.healings {
-		maps.DeleteFunc(h.orders, func(id string, _ bool) bool { return name == "" || w.names[w.owner[id]] == name })
+		maps.DeleteFunc(h.orders, func(id string, _ bool) bool { return name == "" || w.owner[id] == "" || w.names[w.owner[id]] == name })
 	}
 	if name == "" {
 		return
