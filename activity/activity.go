@@ -116,6 +116,7 @@ type Attempt struct {
 	Activity    string
 	Queue       string
 	Number      int               // from 1
+	Serial      uint64            // of this hand-out: it rises with each, also where Number does not, as after a crash
 	Scheduled   time.Time         // when the workflow asked for it
 	Started     time.Time         // when this attempt began
 	Deadline    time.Time         // the nearest limit; zero: none

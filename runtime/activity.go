@@ -325,7 +325,7 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 	return &activity.Hand{
 		Attempt: activity.Attempt{
 			Namespace: h.ID.Namespace, Execution: h.ID.Workflow, Run: h.Run, Workflow: h.Workflow, Step: uint64(h.Step), Activity: h.Activity,
-			Queue: h.Queue, Number: h.Number, Scheduled: h.Scheduled, Started: h.Started, Deadline: h.Deadline(), LastFailure: last,
+			Queue: h.Queue, Number: h.Number, Serial: uint64(h.Serial), Scheduled: h.Scheduled, Started: h.Started, Deadline: h.Deadline(), LastFailure: last,
 			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step), Headers: headers,
 		},
 		Beat: func(checkpoint history.Payload) error {

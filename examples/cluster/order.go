@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"time"
 
@@ -10,33 +9,45 @@ import (
 	"github.com/clewflow/clew/workflow"
 )
 
-// order charges, waits until the parcel is packed, and ships it.
-var order = workflow.Define("order", func(ctx workflow.Context, id string) (string, error) {
-	if _, err := workflow.Do(ctx, charge, id); err != nil {
-		return "", err
+// purchase is what an order is about.
+type purchase struct {
+	Order   string
+	Parcels int
+}
+
+// packed says that a parcel is ready.
+var packed = workflow.NewSignal[string]("packed")
+
+// order charges, waits until all parcels are packed and for the van, and ships them. Its result is what it was told.
+var order = workflow.Define("order", func(ctx workflow.Context, p purchase) (parcels []string, err error) {
+	if _, err := workflow.Do(ctx, charge, p.Order); err != nil {
+		return nil, err
+	}
+	for range p.Parcels {
+		parcel, err := packed.Receive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		parcels = append(parcels, parcel)
 	}
 	if err := workflow.Sleep(ctx, 500*time.Millisecond); err != nil {
-		return "", err
+		return nil, err
 	}
-	if _, err := workflow.Do(ctx, ship, id); err != nil {
-		return "", err
+	if _, err := workflow.Do(ctx, ship, p.Order); err != nil {
+		return nil, err
 	}
-	return id, nil
+	return parcels, nil
 })
 
 var (
-	charge = activity.Define("charge", func(ctx context.Context, id string) (activity.None, error) { return activity.None{}, made(ctx, id) })
-	ship   = activity.Define("ship", func(ctx context.Context, id string) (activity.None, error) { return activity.None{}, made(ctx, id) })
+	charge = activity.Define("charge", activity.NoResult(made))
+	ship   = activity.Define("ship", activity.NoResult(made))
 )
 
 // made is what an activity does in the world outside: it leaves a line that nobody can take back.
-func made(ctx context.Context, id string) error {
-	f, err := os.OpenFile(os.Getenv(witnessVariable), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
+func made(ctx context.Context, order string) error {
 	a := activity.Info(ctx)
-	_, err = fmt.Fprintf(f, "%s %s %s %d\n", id, a.Activity, os.Getenv(nameVariable), time.Now().UnixMilli())
-	return err
+	return mark{
+		order: order, activity: a.Activity, node: os.Getenv(nameVariable), at: time.Now(), attempt: a.Number, serial: a.Serial,
+	}.leave(os.Getenv(witnessVariable))
 }

@@ -2,19 +2,24 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
+	"time"
 )
+
+// dialWithin is how long the server has to take a connection.
+const dialWithin = 10 * time.Second
 
 // Proxy forwards connections to one address. All methods may be called from many goroutines.
 type Proxy struct {
-	to       string
 	listener net.Listener
+	dial     func(context.Context) (net.Conn, error)
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
-	pairs  map[net.Conn]net.Conn // client's and server's
+	links  map[net.Conn]func() // by the client's connection: what breaks both
 	cut    bool
 	held   chan struct{} // nil: nothing is held up
 	closed bool
@@ -26,9 +31,15 @@ func Listen(to string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{to: to, listener: l, pairs: map[net.Conn]net.Conn{}}
+	server := net.Dialer{Timeout: dialWithin}
+	return between(l, func(ctx context.Context) (net.Conn, error) { return server.DialContext(ctx, "tcp", to) }), nil
+}
+
+// between forwards what a listener accepts to what dial connects to.
+func between(l net.Listener, dial func(context.Context) (net.Conn, error)) *Proxy {
+	p := &Proxy{listener: l, dial: dial, links: map[net.Conn]func(){}}
 	p.running.Go(p.accept)
-	return p, nil
+	return p
 }
 
 // Address is where clients connect.
@@ -68,10 +79,9 @@ func (p *Proxy) Resume() {
 	}
 }
 
-// Close ends everything, and returns when nothing runs any more.
+// Close ends everything, and returns when nothing runs any more. It waits for no server, also not for one that is being dialled.
 func (p *Proxy) Close() error {
 	err := p.listener.Close()
-	p.Resume()
 	p.mu.Lock()
 	p.closed = true
 	p.breakAll()
@@ -81,8 +91,8 @@ func (p *Proxy) Close() error {
 }
 
 func (p *Proxy) breakAll() {
-	for client, server := range p.pairs {
-		_, _ = client.Close(), server.Close()
+	for _, sever := range p.links {
+		sever()
 	}
 }
 
@@ -96,40 +106,53 @@ func (p *Proxy) accept() {
 	}
 }
 
-// join forwards between a client and the server until one of them ends.
+// enter makes a client known to those who break connections, unless it is to be broken at once.
+func (p *Proxy) enter(client net.Conn, sever func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cut || p.closed {
+		return false
+	}
+	p.links[client] = sever
+	return true
+}
+
+func (p *Proxy) leave(client net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.links, client)
+}
+
+// join forwards between a client and the server until one of them ends, or they are severed.
 func (p *Proxy) join(client net.Conn) {
 	defer client.Close()
-	server, err := net.Dial("tcp", p.to)
+	ctx, sever := context.WithCancel(context.Background())
+	defer sever()
+	if !p.enter(client, sever) {
+		return
+	}
+	defer p.leave(client)
+	server, err := p.dial(ctx)
 	if err != nil {
 		return
 	}
-	defer server.Close()
-	p.mu.Lock()
-	if p.cut || p.closed {
-		p.mu.Unlock()
-		return
-	}
-	p.pairs[client] = server
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.pairs, client)
-	}()
 	var both sync.WaitGroup
 	for from, to := range map[net.Conn]net.Conn{client: server, server: client} {
 		both.Go(func() {
-			_, _ = io.Copy(to, gated{from, p}) // its end is the end of both
-			_, _ = client.Close(), server.Close()
+			defer sever() // the end of one direction is the end of both
+			_, _ = io.Copy(to, gated{from, p, ctx.Done()})
 		})
 	}
+	<-ctx.Done()
+	_, _ = client.Close(), server.Close() // wakes those who read and write
 	both.Wait()
 }
 
 // gated reads as long as nothing is held up.
 type gated struct {
 	net.Conn
-	p *Proxy
+	p       *Proxy
+	severed <-chan struct{}
 }
 
 func (g gated) Read(b []byte) (int, error) {
@@ -138,7 +161,11 @@ func (g gated) Read(b []byte) (int, error) {
 	held := g.p.held
 	g.p.mu.Unlock()
 	if held != nil {
-		<-held
+		select {
+		case <-held:
+		case <-g.severed:
+			return 0, net.ErrClosed
+		}
 	}
 	return n, err
 }
