@@ -5,8 +5,10 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/store"
 )
 
@@ -53,7 +55,7 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 		return c, nil
 	}
 	last := records[len(records)-1].Position
-	b := batch{c: c, open: x.open, runs: make(map[history.ID]*run, len(records)/4+1)}
+	b := batch{c: c, open: x.open, words: x.words.Load(), tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1)}
 	err := c.within("BEGIN IMMEDIATE", func() error { return b.write(records, last) })
 	if err == nil {
 		x.open.keep(&b)
@@ -96,6 +98,21 @@ type batch struct {
 	requests []request
 	members  map[history.ID]*store.Record // the newest of each
 	values   []driver.Value
+	tally    map[tallied]int // how many more there are
+	words    bool            // are kept
+	docs     []doc
+}
+
+// tallied is what runs are counted by.
+type tallied struct {
+	namespace, kind string
+	status          query.Status
+}
+
+// doc is the words of an entry.
+type doc struct {
+	run  uint64
+	text string
 }
 
 func (b *batch) write(records []store.Record, last store.Position) error {
@@ -122,6 +139,12 @@ func (b *batch) write(records []store.Record, last store.Position) error {
 	if err := b.writeMembers(); err != nil {
 		return err
 	}
+	if err := b.writeTally(); err != nil {
+		return err
+	}
+	if err := b.writeWords(); err != nil {
+		return err
+	}
 	return b.c.exec(context.Background(), writePlace, int64(last.Commit), int64(last.Prepare))
 }
 
@@ -141,6 +164,7 @@ func (b *batch) fold(record *store.Record) error {
 		b.begun = append(b.begun, r)
 		b.requested(r, e.Request)
 		r.wakes(record.Tail)
+		b.read(r, e.Event)
 		return nil
 	}
 	r, err := b.newest(record.ID)
@@ -154,6 +178,7 @@ func (b *batch) fold(record *store.Record) error {
 	}
 	r.evolve(e)
 	r.wakes(record.Tail)
+	b.read(r, e.Event)
 	b.requested(r, e.Request)
 	if !r.dirty {
 		r.dirty = true
@@ -211,6 +236,12 @@ func (b *batch) insert(r *run) error {
 	if err := b.c.exec(context.Background(), insertRun, b.values...); err != nil {
 		return fmt.Errorf("inserting run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
 	}
+	b.tally[tallied{r.Namespace, r.Type, r.Status}]++
+	if len(r.memo) > 0 {
+		if err := writeMemo(context.Background(), b.c, r.position, r.memo); err != nil {
+			return fmt.Errorf("inserting the memo of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+		}
+	}
 	if len(r.attributes) == 0 {
 		return nil
 	}
@@ -226,6 +257,8 @@ func (b *batch) update(r *run) error {
 	b.values = b.values[:0]
 	if r.Status != r.was {
 		text = restateRun
+		b.tally[tallied{r.Namespace, r.Type, r.was}]--
+		b.tally[tallied{r.Namespace, r.Type, r.Status}]++
 		b.values = r.standing(b.values)
 	}
 	b.values = append(r.moving(b.values), int64(r.position))
@@ -274,4 +307,39 @@ func (o openRuns) keep(b *batch) {
 		}
 		delete(o, id) // any: which it is decides nothing but the time it takes to read it again
 	}
+}
+
+// read takes the words of an entry, where they are kept.
+func (b *batch) read(r *run, e history.Event) {
+	if !b.words {
+		return
+	}
+	if words := query.Words(query.TextOf(e)); len(words) > 0 {
+		b.docs = append(b.docs, doc{r.position, strings.Join(words, " ")})
+	}
+}
+
+func (b *batch) writeWords() error {
+	for _, d := range b.docs {
+		err := b.c.exec(context.Background(), insertDoc, int64(d.run))
+		if err == nil {
+			err = b.c.exec(context.Background(), insertWords, d.text)
+		}
+		if err != nil {
+			return fmt.Errorf("inserting words: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) writeTally() error {
+	for of, n := range b.tally {
+		if n == 0 {
+			continue
+		}
+		if err := b.c.exec(context.Background(), addTally, of.namespace, of.kind, int64(of.status), int64(n)); err != nil {
+			return fmt.Errorf("counting the runs of %s: %w", of.kind, err)
+		}
+	}
+	return nil
 }

@@ -3,9 +3,10 @@ package lookup
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/json"
 	"maps"
-	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/clewflow/clew/history"
@@ -27,12 +28,37 @@ func readAttributes(text string) history.Attributes {
 	return history.Attributes(nil).With(history.JSON([]byte(text)))
 }
 
+// How the names in the table of attributes begin, so that attributes, fields of the input and members of the memo are told apart.
+const (
+	attrPrefix = "attr."
+	memoPrefix = "memo."
+)
+
+func attributeName(name string) string {
+	if strings.HasPrefix(name, query.InputPrefix) {
+		return name
+	}
+	return attrPrefix + name
+}
+
 // writeAttributes puts the attributes of a run into their table.
 func writeAttributes(ctx context.Context, c *conn, run uint64, attributes history.Attributes) error {
-	all := query.AttributesOf(attributes)
+	return writeAll(ctx, c, run, query.AttributesOf(attributes), attributeName)
+}
+
+// writeMemo puts the members of a memo there that can be searched for.
+func writeMemo(ctx context.Context, c *conn, run uint64, memo []byte) error {
+	var all map[string]any
+	if err := json.Unmarshal(memo, &all); err != nil {
+		return err
+	}
+	return writeAll(ctx, c, run, all, func(name string) string { return memoPrefix + name })
+}
+
+func writeAll(ctx context.Context, c *conn, run uint64, all map[string]any, as func(string) string) error {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		put := func(place int, kind string, text, num driver.Value) error {
-			return c.exec(ctx, insertAttribute, int64(run), name, int64(place), kind, text, num)
+			return c.exec(ctx, insertAttribute, int64(run), as(name), int64(place), kind, text, num)
 		}
 		if err := writeAttribute(all[name], put); err != nil {
 			return err
@@ -50,7 +76,7 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 	case float64:
 		return put(0, kindNumber, nil, value)
 	case time.Time:
-		return put(0, kindTime, nil, instant(value))
+		return put(0, kindTime, nil, query.Nanos(value))
 	case time.Duration:
 		return put(0, kindDuration, nil, int64(value))
 	case bool:
@@ -75,19 +101,4 @@ func writeAttribute(value any, put func(place int, kind string, text, num driver
 		}
 	}
 	return nil
-}
-
-// The first and the last time that nanoseconds since 1970 reach.
-var first, last = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
-
-// instant is a time as the table has it. Those that are too early or too late for that are the first or the last, so that they
-// compare as they should with all that are not.
-func instant(t time.Time) int64 {
-	switch {
-	case t.Before(first):
-		return math.MinInt64
-	case t.After(last):
-		return math.MaxInt64
-	}
-	return t.UnixNano()
 }

@@ -15,7 +15,7 @@ import (
 // fixed, standing, moving and shown append the columns of their group in the order of the table.
 func (r *run) fixed(to []driver.Value) []driver.Value {
 	return append(to, int64(r.position), r.Namespace, r.ID, r.Run, text(r.chain), r.Type, num(r.Version), num(r.Number), r.Started.UnixNano(),
-		int64(r.Began), text(r.Parent), text(r.Root), text(r.Origin), text(r.CorrelationID))
+		int64(r.Began), text(r.Parent), text(r.Root), text(r.Origin), text(r.CorrelationID), moment(r.Deadline))
 }
 
 func (r *run) standing(to []driver.Value) []driver.Value {
@@ -28,7 +28,7 @@ func (r *run) moving(to []driver.Value) []driver.Value {
 		delayed = 1
 	}
 	return append(to, int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(delayed), num(r.Activities), num(r.Timers),
-		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), moment(r.wake), text(r.stall), text(list(r.waits)), text(r.waiting()))
+		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), moment(r.wake), moment(r.Progressed), num(r.Attempts), text(r.stall), text(list(r.waits)), text(r.waiting()))
 }
 
 func (r *run) shown(to []driver.Value) []driver.Value {
@@ -66,10 +66,12 @@ func scan(row []driver.Value) (r *run, rest *values) {
 	r.Namespace, r.ID, r.Run, r.chain, r.Type = v.text(), v.text(), v.text(), v.text(), v.text()
 	r.Version, r.Number, r.Started, r.Began = v.int(), v.seq(), v.time(), v.seq()
 	r.Parent, r.Root, r.Origin, r.CorrelationID = v.text(), v.text(), v.text(), v.text()
+	r.Deadline = v.time()
 	r.Status, r.Closed, r.Failure = query.Status(v.int64()), v.time(), v.text()
 	r.Seq, r.Build, r.told, r.input, r.delayed = v.seq(), v.text(), v.seq(), v.seq(), v.int() == 1
 	r.Activities, r.Timers, r.Children, r.sends, r.updates, r.Signals = v.int(), v.int(), v.int(), v.int(), v.int(), v.int()
 	r.wake = v.time()
+	r.Wake, r.Progressed, r.Attempts = r.wake, v.time(), v.int()
 	r.stall, r.waits, r.Waiting = v.text(), steps(v.text()), v.text()
 	r.Entries = int(r.Seq - r.Began + 1)
 	r.was = r.Status

@@ -17,30 +17,36 @@ import (
 // Find answers a query with one page and the position that it reflects. It does not wait for anything: who wants to see
 // what was acknowledged before, asks [Index.Reached] first. Errors: [query.ErrInvalid], [ErrClosed], [ErrAnew].
 func (x *Index) Find(ctx context.Context, q query.Query) (query.Page, error) {
-	page := query.Page{}
-	if err := q.Check(); err != nil {
-		return page, err
-	}
-	after, err := q.Cursor()
+	a, err := x.asked(q)
 	if err != nil {
-		return page, err
+		return query.Page{}, err
 	}
-	if after.Now.IsZero() && q.Last > 0 {
-		after.Now = time.Now()
-	}
-	order, err := query.ParseOrder(q.Order)
+	var page query.Page
+	err = limited(ctx, q, func(ctx context.Context) error {
+		page, err = x.find(ctx, a)
+		return err
+	})
 	if err != nil {
-		return page, err
+		return query.Page{}, err
 	}
-	f := filterOf(q.At(after.Now), order)
-	f.behind(q, after, order)
-	text := fmt.Sprintf(findRuns, f.where(), orderBy(order), q.PageSize()+1, orderBy(order))
-	var last *run
+	return page, nil
+}
+
+func (x *Index) find(ctx context.Context, a *ask) (page query.Page, err error) {
+	q := a.given
 	err = x.read(ctx, func(c *conn, position store.Position) error {
 		page = query.Page{Rows: []query.Row{}, Position: position.Commit}
-		return c.query(ctx, text, f.values, func(row []driver.Value) error {
+		f, err := a.filter(ctx, c)
+		if err != nil {
+			return err
+		}
+		a.behind(f)
+		order, values := a.orderBy()
+		text := fmt.Sprintf(findRuns, f.where(), order, q.PageSize()+1, order)
+		var last *run
+		return c.query(ctx, text, slices.Concat(f.values, values, values), func(row []driver.Value) (err error) {
 			if len(page.Rows) == q.PageSize() { // there is one more
-				page.Next = q.Next(cursorAt(last, order, after.Now))
+				page.Next = q.Next(a.cursorAt(last))
 				return nil
 			}
 			if last, err = scanRow(row); err == nil {
@@ -49,10 +55,7 @@ func (x *Index) Find(ctx context.Context, q query.Query) (query.Page, error) {
 			return err
 		})
 	})
-	if err != nil {
-		return query.Page{}, err
-	}
-	return page, nil
+	return page, err
 }
 
 // findRuns sorts, where it has to, positions and not whole rows.
@@ -60,20 +63,11 @@ var findRuns = "SELECT " + columns + " FROM run WHERE position IN (SELECT positi
 
 // Count is the number of runs that [Index.Find] finds on all pages.
 func (x *Index) Count(ctx context.Context, q query.Query) (n int, err error) {
-	if err := q.Check(); err != nil {
-		return 0, err
-	}
-	order, err := query.ParseOrder(q.Order)
+	groups, err := x.Group(ctx, q)
 	if err != nil {
 		return 0, err
 	}
-	f := filterOf(q.At(time.Now()), order)
-	err = x.read(ctx, func(c *conn, _ store.Position) error {
-		all, err := c.number(ctx, "SELECT count(*) FROM run"+f.where(), f.values...)
-		n = int(all)
-		return err
-	})
-	return n, err
+	return groups.Groups[0].Count, nil
 }
 
 // read runs ask on a reader's connection, which sees the index as it is at one position. If the file turns out to be
@@ -142,7 +136,12 @@ func (f *filter) where() string {
 // filterOf makes the condition of q. A column that an index should not be chosen for has a plus before it: without
 // statistics SQLite believes that each equality leaves a handful of rows, also where it leaves nearly all of them.
 func filterOf(q query.Query, order query.Order) *filter {
-	f := &filter{by: driving(q, order)}
+	return filterBy(q, order, driving(q, order))
+}
+
+// filterBy is filterOf with other columns than those of an index of runs.
+func filterBy(q query.Query, order query.Order, by []string) *filter {
+	f := &filter{by: by}
 	column := f.column
 	equal := func(name, value string) {
 		if value != "" {
@@ -164,7 +163,7 @@ func filterOf(q query.Query, order query.Order) *filter {
 	}
 	bound := func(name, is string, t time.Time) {
 		if !t.IsZero() {
-			f.add(column(name)+is, t.UnixNano())
+			f.add(column(name)+is, query.Nanos(t))
 		}
 	}
 	bound("started", " >= ?", q.Since)
@@ -194,6 +193,8 @@ func driving(q query.Query, order query.Order) []string {
 		return []string{"run"}
 	case q.Parent != "":
 		return []string{"parent"}
+	case q.CorrelationID != "":
+		return []string{"correlation"}
 	case q.Status != 0 && q.Status&query.Completed == 0 && q.Status&query.Open == 0:
 		if bits.OnesCount16(uint16(q.Status)) > 1 {
 			return []string{"namespace", "status"}
@@ -212,6 +213,10 @@ func driving(q query.Query, order query.Order) []string {
 // status adds the statuses as numbers in the text, because only so SQLite sees that a partial index will do.
 func (f *filter) status(set query.Status, column string) {
 	if set == 0 || set == query.Open|query.Closed {
+		return
+	}
+	if f.by == nil {
+		f.add("(status & ?) <> 0", int64(set))
 		return
 	}
 	if set&^query.Open == 0 {

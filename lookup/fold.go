@@ -25,6 +25,7 @@ func (r *run) evolve(e history.Entry) {
 	if e.Event.Role() == history.Input {
 		r.input = e.Seq
 	}
+	r.progress(e)
 	r.stand(e.Event)
 	r.count(e.Event)
 	r.settle(e.Event)
@@ -153,4 +154,16 @@ func (r *run) close(status query.Status, at time.Time) {
 	r.Activities, r.Timers, r.Children, r.sends, r.updates = 0, 0, 0, 0, 0
 	r.waits, r.stall, r.delayed, r.wake = nil, "", false, time.Time{}
 	r.told = r.Seq
+}
+
+// progress folds how it comes on: what is told to the code or asked by it is progress, an attempt that came to nothing is none.
+func (r *run) progress(e history.Entry) {
+	if e.Event.Role() != history.Note {
+		r.Progressed, r.Attempts = e.At, 0
+		return
+	}
+	switch e.Event.(type) {
+	case *history.AttemptFailed, *history.AttemptLost, *history.AttemptOverdue:
+		r.Attempts++
+	}
 }

@@ -104,6 +104,9 @@ func (w *world) started(s *history.State) history.Entry {
 	if w.dice.IntN(5) == 0 {
 		started.BeginAt = w.now.Add(time.Hour)
 	}
+	if w.dice.IntN(4) == 0 {
+		started.RunDeadline, started.Deadline = w.now.Add(time.Hour), w.now.Add(time.Duration(w.dice.IntN(2*3600))*time.Second)
+	}
 	if w.dice.IntN(2) == 0 {
 		started.Attributes = w.some()
 	}

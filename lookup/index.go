@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/clewflow/clew/store"
 )
@@ -47,7 +48,18 @@ func (e *Behind) Unwrap() []error { return []error{ErrBehind, context.DeadlineEx
 type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
 	Readers int          // lookups at the same time; 0: 4. An index in memory has one connection for all
+	Text    Switch       // whether the words of inputs, results and failures are kept, for TEXT; to change it builds the index anew
 }
+
+// Switch says whether something is to be done.
+type Switch int
+
+// The switches.
+const (
+	AsItIs Switch = iota // as the file has it; a new one: off
+	On
+	Off
+)
 
 // Index is a table of runs and its place in the log. All methods may be called from many goroutines.
 type Index struct {
@@ -59,6 +71,8 @@ type Index struct {
 	writer  chan *conn
 	readers chan *conn
 	open    openRuns // belongs to the writer
+	text    Switch
+	words   atomic.Bool // are kept
 
 	following sync.WaitGroup
 	closed    chan struct{}
@@ -77,7 +91,7 @@ type Index struct {
 // begins at position 0. The path ":memory:" keeps it in memory.
 func Open(ctx context.Context, path string, options Options) (*Index, error) {
 	x := &Index{
-		path: path, logger: options.Logger, writer: make(chan *conn, 1), open: openRuns{}, closed: make(chan struct{}),
+		path: path, logger: options.Logger, text: options.Text, writer: make(chan *conn, 1), open: openRuns{}, closed: make(chan struct{}),
 		hurry: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 	if x.logger == nil {
@@ -230,7 +244,7 @@ func (x *Index) take(ctx context.Context, from chan *conn) (*conn, error) {
 // begin opens the writer's connection and takes the position from the file. A file that is of no use is removed.
 func (x *Index) begin() (*conn, error) {
 	c, err := x.tryBegin()
-	if !damaged(err) && !errors.Is(err, errStale) {
+	if !damaged(err) && !errors.Is(err, errStale) && !errors.Is(err, errWords) {
 		return c, err
 	}
 	x.logger.Warn("the index cannot be used and is built anew", "path", x.path, "error", err)
@@ -245,13 +259,17 @@ func (x *Index) tryBegin() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = establish(c)
+	words, err := establish(c, x.text)
 	var position store.Position
 	if err == nil {
 		position, err = c.place(context.Background())
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
+	}
+	x.words.Store(words)
+	if x.text == AsItIs && words {
+		x.text = On // also when it begins anew
 	}
 	x.move(position, 0)
 	return c, nil

@@ -46,6 +46,10 @@ func begin(at uint64, id history.ID, e history.Entry, s *history.Started, before
 	r.Row = query.Row{
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run, Type: s.Type, Version: s.Version, Number: s.Number, Status: query.Running,
 		Started: e.At, Began: e.Seq, Seq: e.Seq, Parent: s.Parent.ID, Root: s.Root, Origin: s.Origin.Kind, CorrelationID: s.CorrelationID, Build: e.Build,
+		Deadline: s.Deadline, Progressed: e.At,
+	}
+	if !s.RunDeadline.IsZero() && (s.Deadline.IsZero() || s.RunDeadline.Before(s.Deadline)) {
+		r.Deadline = s.RunDeadline
 	}
 	if s.Chain != s.Run {
 		r.chain = s.Chain

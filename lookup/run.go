@@ -33,6 +33,9 @@ const (
 	progressEvery = 5 * time.Second
 )
 
+// much is so much to read into an empty index that the secondary indexes are made when it was read.
+var much uint64 = 100_000
+
 // Run applies the log as it grows, until ctx ends; then it returns nil when all that it started has. What goes wrong is
 // logged and tried again, but a closed log or index ends it. At most one Run is under way.
 func (x *Index) Run(ctx context.Context, log store.Log) error {
@@ -94,9 +97,16 @@ func (x *Index) follow(ctx context.Context, log store.Log) error {
 	defer stop()
 
 	p := x.progress(ctx, log, position)
-	var last time.Time // of the transaction before
+	last := position // of what is read before there are indexes
+	if p.head.Commit > position.Commit+much && position.IsZero() {
+		last = p.head
+	}
+	if err := x.prepare(epoch, last != position); err != nil {
+		return err
+	}
+	var since time.Time // the transaction before
 	for {
-		if err := x.gather(ctx, &g, epoch, last); err != nil {
+		if err := x.gather(ctx, &g, epoch, since); err != nil {
 			return err
 		}
 		records, err := g.take()
@@ -104,7 +114,13 @@ func (x *Index) follow(ctx context.Context, log store.Log) error {
 			if err := x.applyIn(epoch, records); err != nil {
 				return err
 			}
-			last = time.Now()
+			since = time.Now()
+			if last != position && !last.After(x.Position()) {
+				last = position
+				if err := x.prepare(epoch, false); err != nil {
+					return err
+				}
+			}
 			p.report(x, len(records))
 			g.give(records)
 		}
@@ -112,6 +128,22 @@ func (x *Index) follow(ctx context.Context, log store.Log) error {
 			return err
 		}
 	}
+}
+
+// prepare takes the secondary indexes away before much is read, or makes those that are missing.
+func (x *Index) prepare(epoch int, much bool) error {
+	c, err := x.take(context.Background(), x.writer)
+	if err != nil {
+		return err
+	}
+	defer func() { x.writer <- c }()
+	if now, _ := x.place(); now != epoch {
+		return ErrAnew
+	}
+	if much {
+		return c.unindex()
+	}
+	return c.index()
 }
 
 // gather waits until it is time for a transaction: at once if somebody waits for it or enough has come, soon after a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -280,4 +281,54 @@ func TestLookupsGoOnWhileTheIndexBeginsAnew(t *testing.T) {
 	asking.Wait()
 	reach(t, x, w.position)
 	require.ElementsMatch(t, w.rows(), all(t, x, query.Query{}))
+}
+
+// TestARebuildWithoutIndexesIsTheSame: much is read first, and the indexes are made then.
+func TestARebuildWithoutIndexesIsTheSame(t *testing.T) {
+	before := much
+	much = 10
+	t.Cleanup(func() { much = before })
+	w := random(t, 20)
+	log := newTape(w.steps(400)...)
+	x := open(t, filepath.Join(t.TempDir(), "index.db"))
+	follow(t, x, log)
+	reach(t, x, w.position)
+	log.add(w.steps(10)...)
+	reach(t, x, w.position)
+	require.Equal(t, fedAtOnce(t, w.records), dump(t, x))
+	var n int64
+	require.NoError(t, x.read(context.Background(), func(c *conn, _ store.Position) (err error) {
+		n, err = c.number(context.Background(), "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL")
+		return err
+	}))
+	require.EqualValues(t, len(secondary)+1, n)
+}
+
+// TestACrashAtAnyPointLeavesEqualRows: the file as it is after any transaction, or before the first after an append, goes on to the
+// same rows.
+func TestACrashAtAnyPointLeavesEqualRows(t *testing.T) {
+	w := random(t, 15)
+	w.steps(300)
+	want := fedAtOnce(t, w.records)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "index.db")
+	x := open(t, path)
+	n := 0
+	for batch := range w.batches(w.records, 40) {
+		require.NoError(t, x.Apply(batch))
+		n++
+		crashed := filepath.Join(dir, "crashed", fmt.Sprint(n), "index.db")
+		require.NoError(t, os.MkdirAll(filepath.Dir(crashed), 0o700))
+		for _, suffix := range []string{"", "-wal"} { // as a process that dies leaves them
+			data, err := os.ReadFile(path + suffix)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(crashed+suffix, data, 0o600))
+		}
+		again := open(t, crashed)
+		require.Equal(t, x.Position(), again.Position())
+		follow(t, again, newTape(w.records...))
+		reach(t, again, w.position)
+		require.Equal(t, want, dump(t, again))
+	}
+	require.Greater(t, n, 5)
 }

@@ -5,13 +5,14 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // A file of ours says so in its header, with the version of the schema. A file of another version is built anew.
 const (
 	application   = 0x636c6577 // "clew"
-	schemaVersion = 4
+	schemaVersion = 5
 )
 
 // The table run has a row for each run. Its key is the position of the run's first record, which is the same in every
@@ -34,6 +35,7 @@ var schema = []string{
 		root        TEXT,
 		origin      TEXT,
 		correlation TEXT,
+		deadline    INTEGER,
 		status      INTEGER NOT NULL,
 		closed      INTEGER,
 		failure     TEXT,
@@ -49,6 +51,8 @@ var schema = []string{
 		updates     INTEGER,
 		signals     INTEGER,
 		wake        INTEGER,
+		progressed  INTEGER,
+		attempts    INTEGER,
 		stall       TEXT,
 		waits       TEXT,
 		waiting     TEXT,
@@ -56,13 +60,6 @@ var schema = []string{
 		memo        TEXT
 	) STRICT`,
 	`CREATE INDEX run_id ON run (id)`,
-	`CREATE INDEX run_started ON run (namespace, started)`,
-	`CREATE INDEX run_type ON run (namespace, type, started)`,
-	`CREATE INDEX run_closed ON run (namespace, closed) WHERE closed IS NOT NULL`,
-	`CREATE INDEX run_run ON run (run)`,
-	`CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL`,
-	`CREATE INDEX run_open ON run (namespace, started) WHERE ` + isOpen,
-	`CREATE INDEX run_status ON run (namespace, status, started) WHERE ` + isUnusual,
 
 	// The attributes once more, for searching; a list has a row for each element.
 	`CREATE TABLE attribute (
@@ -74,8 +71,15 @@ var schema = []string{
 		num   ANY,
 		PRIMARY KEY (run, name, place)
 	) STRICT, WITHOUT ROWID`,
-	`CREATE INDEX attribute_text ON attribute (name, text) WHERE text IS NOT NULL`,
-	`CREATE INDEX attribute_num ON attribute (name, num) WHERE num IS NOT NULL`,
+
+	// How many runs there are of each type and status, so that nobody need count them.
+	`CREATE TABLE tally (
+		namespace TEXT NOT NULL,
+		type      TEXT NOT NULL,
+		status    INTEGER NOT NULL,
+		runs      INTEGER NOT NULL,
+		PRIMARY KEY (namespace, type, status)
+	) STRICT, WITHOUT ROWID`,
 
 	// Requests by ids that say nothing of when they were made, so that their repetition is known in later runs. The rows of an
 	// execution are together; run is the key of the run.
@@ -102,7 +106,51 @@ var schema = []string{
 	`CREATE TABLE place (position INTEGER NOT NULL, prepare INTEGER NOT NULL) STRICT`,
 	`INSERT INTO place VALUES (0, 0)`,
 	fmt.Sprintf(`PRAGMA application_id = %d`, application),
-	fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
+}
+
+// The words of inputs, results and failures, where they are kept: a document for each entry that has some.
+var wordsSchema = []string{
+	`CREATE TABLE doc (id INTEGER PRIMARY KEY, run INTEGER NOT NULL) STRICT`,
+	`CREATE INDEX doc_run ON doc (run)`,
+	`CREATE VIRTUAL TABLE words USING fts5 (text, content = '', detail = none, columnsize = 0, tokenize = 'ascii')`,
+}
+
+// secondary are the indexes without which the index of runs can be kept, and that are made last when much is to be read.
+var secondary = []string{
+	`CREATE INDEX run_started ON run (namespace, started)`,
+	`CREATE INDEX run_type ON run (namespace, type, started)`,
+	`CREATE INDEX run_closed ON run (namespace, closed) WHERE closed IS NOT NULL`,
+	`CREATE INDEX run_run ON run (run)`,
+	`CREATE INDEX run_parent ON run (parent) WHERE parent IS NOT NULL`,
+	`CREATE INDEX run_open ON run (namespace, started) WHERE ` + isOpen,
+	`CREATE INDEX run_status ON run (namespace, status, started) WHERE ` + isUnusual,
+	`CREATE INDEX run_correlation ON run (correlation) WHERE correlation IS NOT NULL`,
+	`CREATE INDEX run_root ON run (root) WHERE root IS NOT NULL`,
+	`CREATE INDEX attribute_text ON attribute (name, text) WHERE text IS NOT NULL`,
+	`CREATE INDEX attribute_num ON attribute (name, num) WHERE num IS NOT NULL`,
+}
+
+// unindex takes the secondary indexes away, and index makes those that are missing.
+func (c *conn) unindex() error {
+	return c.within("BEGIN IMMEDIATE", func() error {
+		for _, text := range secondary {
+			if err := c.exec(context.Background(), "DROP INDEX IF EXISTS "+strings.Fields(text)[2]); err != nil {
+				return fmt.Errorf("dropping an index: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func (c *conn) index() error {
+	return c.within("BEGIN IMMEDIATE", func() error {
+		for _, text := range secondary {
+			if err := c.exec(context.Background(), strings.Replace(text, "CREATE INDEX", "CREATE INDEX IF NOT EXISTS", 1)); err != nil {
+				return fmt.Errorf("making an index: %w", err)
+			}
+		}
+		return nil
+	})
 }
 
 // The conditions of the partial indexes. A query that repeats one word for word can use the index.
@@ -114,9 +162,9 @@ var (
 // The columns of run in the order of the table: fixed when the run begins, changing when its status does, changing as it goes
 // on, and those that the fold can do without.
 var (
-	fixed    = []string{"position", "namespace", "id", "run", "chain", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation"}
+	fixed    = []string{"position", "namespace", "id", "run", "chain", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation", "deadline"}
 	standing = []string{"status", "closed", "failure"}
-	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "wake", "stall", "waits", "waiting"}
+	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "wake", "progressed", "attempts", "stall", "waits", "waiting"}
 	shown    = []string{"attributes", "memo"}
 )
 
@@ -129,7 +177,10 @@ var (
 
 	loadAttributes  = "SELECT attributes FROM run WHERE position = ?"
 	reattribute     = "UPDATE run SET attributes = ? WHERE position = ?"
-	dropAttributes  = "DELETE FROM attribute WHERE run = ?"
+	dropAttributes  = "DELETE FROM attribute WHERE run = ? AND (name < 'memo.' OR name >= 'memo/')" // a slash comes behind the dot
+	addTally        = "INSERT INTO tally VALUES (?, ?, ?, ?) ON CONFLICT (namespace, type, status) DO UPDATE SET runs = runs + excluded.runs"
+	insertDoc       = "INSERT INTO doc (run) VALUES (?)"
+	insertWords     = "INSERT INTO words (rowid, text) VALUES (last_insert_rowid(), ?)"
 	insertAttribute = "INSERT INTO attribute VALUES (?, ?, ?, ?, ?, ?)"
 	insertRequest   = "INSERT OR REPLACE INTO request VALUES (?, ?, ?, ?, ?)"
 	findRequest     = "SELECT run.run, ifnull(run.chain, run.run) FROM request JOIN run ON run.position = request.run WHERE request.namespace = ? AND request.id = ? AND request.digest = ?"
@@ -158,31 +209,44 @@ var errForeign = errors.New("it is a database of something else; give the index 
 // errStale says that a file is an index, but not one that this release can go on with.
 var errStale = errors.New("it was written by another release")
 
+// errWords says that a file keeps the words of texts and should not, or the other way round.
+var errWords = errors.New("full text was switched on or off")
+
 // establish makes sure that the file behind c is an index: a new one if it was empty. Errors: errForeign, errStale, and
 // those of SQLite, among them that the file is damaged.
-func establish(c *conn) error {
+func establish(c *conn, words Switch) (keepsWords bool, err error) {
 	ctx := context.Background()
 	var header [3]int64
 	for i, text := range []string{"PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_schema"} {
 		n, err := c.number(ctx, text)
 		if err != nil {
-			return err
+			return false, err
 		}
 		header[i] = n
 	}
 	empty := header == [3]int64{}
 	switch {
 	case !empty && header[0] != application:
-		return errForeign
-	case !empty && header[1] != schemaVersion:
-		return errStale
+		return false, errForeign
+	case !empty && header[1]>>1 != schemaVersion:
+		return false, errStale
+	case !empty && words != AsItIs && header[1]&1 == 1 != (words == On):
+		return false, errWords
 	}
+	keepsWords = words == On || !empty && header[1]&1 == 1
+	all := slices.Concat(schema, secondary)
+	version := schemaVersion << 1
+	if keepsWords {
+		all = append(all, wordsSchema...)
+		version++
+	}
+	all = append(all, fmt.Sprintf("PRAGMA user_version = %d", version))
 	if err := c.pragmas("journal_mode = wal", "synchronous = normal", "wal_autocheckpoint = 8000", "cache_size = -32000", "temp_store = memory"); err != nil {
-		return err
+		return false, err
 	}
 	if empty {
-		return c.within("BEGIN IMMEDIATE", func() error {
-			for _, text := range schema {
+		return keepsWords, c.within("BEGIN IMMEDIATE", func() error {
+			for _, text := range all {
 				if err := c.exec(ctx, text); err != nil {
 					return fmt.Errorf("making the tables: %w", err)
 				}
@@ -191,9 +255,9 @@ func establish(c *conn) error {
 		})
 	}
 	rows := 0
-	err := c.query(ctx, readPlace, nil, func([]driver.Value) error { rows++; return nil })
+	err = c.query(ctx, readPlace, nil, func([]driver.Value) error { rows++; return nil })
 	if err == nil && rows != 1 {
 		err = errStale
 	}
-	return err
+	return keepsWords, err
 }

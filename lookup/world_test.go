@@ -86,11 +86,23 @@ func (w *world) note(id history.ID, e history.Entry) {
 		w.requests[id][e.Request] = took{s.Run.ID, s.Run.Chain}
 	}
 	row = w.runs[id][len(w.runs[id])-1]
+	progressed, attempts := row.Progressed, row.Attempts
+	switch e.Event.(type) {
+	case *history.AttemptFailed, *history.AttemptLost, *history.AttemptOverdue:
+		attempts++
+	}
+	if e.Event.Role() != history.Note {
+		progressed, attempts = e.At, 0
+	}
 	*row = query.Row{
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run.ID, Type: s.Run.Type, Version: s.Run.Version, Number: s.Run.Number, Status: s.Status,
 		Started: s.Run.Started, Closed: s.Run.Closed, Began: s.Run.Began, Seq: s.Seq, Parent: s.Run.Parent.ID, Root: s.Run.Root,
 		Origin: s.Run.Origin.Kind, CorrelationID: s.Run.CorrelationID, Build: s.Build, Activities: len(s.Activities), Timers: len(s.Timers),
 		Children: len(s.Children), Signals: s.Run.Signals, Entries: int(s.Seq - s.Run.Began + 1), Failure: failureOf(s), Memo: row.Memo, Waiting: waitingOf(s),
+		Progressed: progressed, Attempts: attempts, Deadline: s.Run.Deadline,
+	}
+	if d := s.Run.RunDeadline; !d.IsZero() && (row.Deadline.IsZero() || d.Before(row.Deadline)) {
+		row.Deadline = d
 	}
 	if s.Run.Origin.ID != "" {
 		row.Origin += ":" + s.Run.Origin.ID
@@ -224,7 +236,7 @@ func dump(t testing.TB, x *Index) string {
 	t.Helper()
 	var b strings.Builder
 	err := x.read(context.Background(), func(c *conn, _ store.Position) error {
-		for _, text := range []string{"SELECT * FROM run ORDER BY position", "SELECT * FROM attribute ORDER BY run, name, place", "SELECT * FROM request ORDER BY namespace, id, digest", "SELECT * FROM place"} {
+		for _, text := range []string{"SELECT * FROM run ORDER BY position", "SELECT * FROM attribute ORDER BY run, name, place", "SELECT * FROM request ORDER BY namespace, id, digest", "SELECT * FROM tally WHERE runs > 0 ORDER BY namespace, type, status", "SELECT * FROM place"} {
 			err := c.query(context.Background(), text, nil, func(row []driver.Value) error {
 				fmt.Fprintf(&b, "%#v\n", row)
 				return nil

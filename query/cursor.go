@@ -13,10 +13,10 @@ const digestSize = 8
 // Cursor is a place among the answers to a query: behind the row whose sort key it holds. The zero Cursor is before the
 // first. It travels as text, in [Page.Next] and [Query.After], and fits only the query that it was made for.
 type Cursor struct {
-	Text     string    // the part of the key that is text: the id or the type
+	Text     string    // the part of the key that is text: the id or the type, or a key of another order, encoded
 	Time     time.Time // the part that is a time: of the start or the end
 	Position uint64    // of the row's first entry in the log, which decides between equals
-	Now      time.Time // against which Last is resolved on every page
+	Now      time.Time // against which what is relative is resolved on every page
 }
 
 // Next writes c as a text that fits q and the queries that differ from it in Limit, After and Stale only.

@@ -35,15 +35,23 @@ type Query struct {
 	Last          time.Duration // of the start: not longer ago than this; 0: no bound
 	ClosedSince   time.Time     // of the end, like Since; open runs have none
 	ClosedUntil   time.Time     // of the end, like Until
-	Where         string        // the rest, in the query language
-	Order         string        // one of [Orders]; empty: "-started"
+	Where         string        // the rest, a condition in the query language; see [Parse] and [Runs]
+	Order         string        // a field, such as one of [Orders]; empty: "-started"
 	Limit         int           // runs per page, up to 1000; 0: 100
 	After         string        // the Next of the page before; empty: the first page
+	Most          int           // runs on all pages together, for those who turn them; 0: all
+	Within        time.Duration // for which the question may be worked on; 0: 30 s
 	Stale         bool          // do not wait for what was acknowledged before the question
 }
 
 // ErrInvalid is in the chain of every error about a query that cannot be answered as it stands.
 var ErrInvalid = errors.New("query: invalid")
+
+// ErrTooLong: answering took longer than the query allows.
+var ErrTooLong = errors.New("query: answering takes too long")
+
+// Patience is for how long a question may be worked on that does not say it.
+const Patience = 30 * time.Second
 
 // Invalid says what is wrong with a query.
 type Invalid struct {
@@ -73,8 +81,10 @@ func (q Query) Check() error {
 		return wrong("Until", q.Until.Format(time.RFC3339Nano), "a time after Since, "+q.Since.Format(time.RFC3339Nano))
 	case before(q.ClosedUntil, q.ClosedSince):
 		return wrong("ClosedUntil", q.ClosedUntil.Format(time.RFC3339Nano), "a time after ClosedSince, "+q.ClosedSince.Format(time.RFC3339Nano))
-	case q.Where != "":
-		return wrong("Where", strconv.Quote(q.Where), "it empty: the query language is not available yet; use the other fields")
+	case q.Within < 0:
+		return wrong("Within", q.Within, "a duration above 0, or 0 for "+Patience.String())
+	case q.Most < 0:
+		return wrong("Most", q.Most, "1 or more, or 0 for all")
 	case q.Limit < 0 || q.Limit > MaxLimit:
 		return wrong("Limit", q.Limit, fmt.Sprintf("1 to %d, or 0 for %d", MaxLimit, DefaultLimit))
 	}
@@ -84,6 +94,9 @@ func (q Query) Check() error {
 	}
 	if order.By == ByClosed && q.Status != 0 && q.Status&Closed == 0 {
 		return wrong("Order", strconv.Quote(q.Order), "another one, because the runs asked for are "+q.Status.String()+" and have not closed")
+	}
+	if _, err := ParseWhere(q.Where); err != nil {
+		return err
 	}
 	_, err = q.Cursor()
 	return err

@@ -15,7 +15,7 @@ func TestTheZeroQueryIsRight(t *testing.T) {
 	require.Equal(t, DefaultLimit, Query{}.PageSize())
 	order, err := ParseOrder("")
 	require.NoError(t, err)
-	require.Equal(t, Order{By: ByStarted, Desc: true}, order)
+	require.Equal(t, Order{By: ByStarted, Desc: true, Field: Field{Name: "started"}}, order)
 }
 
 func TestAWrongQuerySaysWhatIsWrong(t *testing.T) {
@@ -25,12 +25,13 @@ func TestAWrongQuerySaysWhatIsWrong(t *testing.T) {
 	}{
 		{Query{Limit: -1}, "Limit", "query: Limit is -1, want 1 to 1000, or 0 for 100"},
 		{Query{Limit: 1001}, "Limit", "query: Limit is 1001, want 1 to 1000, or 0 for 100"},
-		{Query{Order: "size"}, "Order", `query: Order is "size", want one of started, -started, closed, -closed, id, -id, type, -type`},
+		{Query{Order: "size"}, "Order", `query: Order is 'size', want one of started, -started, closed, -closed, id, -id, type, -type, or another field`},
 		{Query{Order: "-closed", Status: Open}, "Order", `query: Order is "-closed", want another one, because the runs asked for are running,paused,stalled and have not closed`},
 		{Query{Last: -time.Second}, "Last", "query: Last is -1s, want a duration above 0, or 0 for no bound"},
 		{Query{Since: noon, Until: noon.Add(-1)}, "Until", "query: Until is 2026-01-02T11:59:59.999999999Z, want a time after Since, 2026-01-02T12:00:00Z"},
 		{Query{ClosedSince: noon, ClosedUntil: noon.Add(-1)}, "ClosedUntil", "query: ClosedUntil is 2026-01-02T11:59:59.999999999Z, want a time after ClosedSince, 2026-01-02T12:00:00Z"},
-		{Query{Where: "a = 1"}, "Where", `query: Where is "a = 1", want it empty: the query language is not available yet; use the other fields`},
+		{Query{Most: -1}, "Most", "query: Most is -1, want 1 or more, or 0 for all"},
+		{Query{Within: -1}, "Within", "query: Within is -1ns, want a duration above 0, or 0 for 30s"},
 		{Query{After: "x"}, "After", `query: After is "x", want the Next of a page of the same query, unchanged`},
 		{Query{Status: 1 << 12}, "Status", "query: Status is 0x1000, want a set of Running, Paused, Stalled, Completed, Failed, Cancelled, Terminated, TimedOut and Continued"},
 	} {

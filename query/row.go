@@ -21,6 +21,7 @@ type Row struct {
 	Status        Status         `json:"status"`                   // one
 	Started       time.Time      `json:"started"`                  // when the run was recorded, which is before its delay, if it has one
 	Closed        time.Time      `json:"closed,omitzero"`          // zero: the run is open
+	Deadline      time.Time      `json:"deadline,omitzero"`        // of the run or the execution, whichever is first; zero: none
 	Began         uint64         `json:"began"`                    // Seq of the run's first entry
 	Seq           uint64         `json:"seq"`                      // of its last entry so far
 	Parent        string         `json:"parent,omitempty"`         // id of the execution whose child this one is
@@ -33,6 +34,9 @@ type Row struct {
 	Timers        int            `json:"timers,omitempty"`         // neither fired nor stopped
 	Children      int            `json:"children,omitempty"`       // of which something is to be done or told; none once the run has closed
 	Signals       int            `json:"signals,omitempty"`        // accepted so far, with those that the run before has left
+	Wake          time.Time      `json:"wake,omitzero"`            // when something is due in an open run, where the log says so
+	Progressed    time.Time      `json:"progressed,omitzero"`      // when its code was told something last, or asked for something
+	Attempts      int            `json:"attempts,omitempty"`       // of activities that came to nothing since
 	Entries       int            `json:"entries"`                  // of the run so far
 	Failure       string         `json:"failure,omitempty"`        // code of the error that a failed or cancelled run ended with, if it has one that can be read
 	Attributes    map[string]any `json:"attributes,omitempty"`     // as they are now: text, int64, float64, bool, time, duration or []string

@@ -80,3 +80,55 @@ func TestAttributesAreFoundInRowsAsTheyWereSet(t *testing.T) {
 		require.NoError(t, w.rt.Terminate(w.ctx(), "s"))
 	}, sets)
 }
+
+type purchase struct {
+	Total    float64   `find:"total"`
+	Customer *string   `find:"customer"`
+	Card     string    // is not found by
+	Due      time.Time `find:"due"`
+}
+
+// TestFieldsOfInputsAreFoundWhereTheirTypeSaysSo in runs that are started, in children and in the runs that continue them.
+func TestFieldsOfInputsAreFoundWhereTheirTypeSaysSo(t *testing.T) {
+	child := workflow.Define("child", func(ctx workflow.Context, _ purchase) (workflow.None, error) {
+		return workflow.None{}, workflow.Sleep(ctx, hour)
+	})
+	buys := workflow.Define("buys", func(ctx workflow.Context, p purchase) (workflow.None, error) {
+		if p.Total < 100 {
+			return workflow.None{}, workflow.ContinueAsNew(ctx, purchase{Total: p.Total + 100})
+		}
+		_, err := workflow.Child(ctx, child, purchase{Total: 7}, workflow.ID("c"))
+		return workflow.None{}, err
+	})
+	inWorld(t, func(w *world) {
+		ann := "ann"
+		_, err := runtime.Start(w.ctx(), w.rt, "p", buys, purchase{Total: 50.5, Customer: &ann, Card: "secret", Due: time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC)})
+		require.NoError(t, err)
+		time.Sleep(time.Second) // of the world
+		require.Len(t, w.rows(query.Query{ID: "c"}), 1)
+		numbers := func(where string) (all []string) {
+			for _, row := range w.rows(query.Query{Where: where, Order: "started"}) {
+				all = append(all, row.ID+" "+string('0'+rune(row.Number)))
+			}
+			return all
+		}
+		assert.Equal(t, []string{"p 1"}, numbers("input.total = 50.5 AND input.customer = 'ann' AND input.due > 2030-01-01"))
+		assert.Equal(t, []string{"p 2"}, numbers("input.total >= 100 AND input.customer IS NULL"))
+		assert.Equal(t, []string{"c 1"}, numbers("input.total = 7"))
+		assert.Empty(t, numbers("input.Card = 'secret'"))
+		groups, err := w.rt.Group(w.ctx(), query.Query{Type: "buys"}, "status")
+		require.NoError(t, err)
+		assert.Equal(t, []query.Group{{Keys: []any{"running"}, Count: 1}, {Keys: []any{"continued"}, Count: 1}}, groups.Groups)
+		n := 0
+		for _, err := range w.rt.Find(w.ctx(), query.Query{Most: 2, Limit: 1}) {
+			require.NoError(t, err)
+			n++
+		}
+		assert.Equal(t, 2, n)
+		_, err = runtime.Start(w.ctx(), w.rt, "x", buys, purchase{Total: math.NaN()})
+		require.ErrorIs(t, err, runtime.ErrInvalid)
+		_, err = runtime.Start(w.ctx(), w.rt, "x", buys, purchase{}, workflow.NewAttribute[int]("input.total").Set(1))
+		require.ErrorIs(t, err, runtime.ErrInvalid)
+		require.NoError(t, w.rt.Terminate(w.ctx(), "p"))
+	}, buys, child)
+}

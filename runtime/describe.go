@@ -3,6 +3,7 @@ package runtime
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -184,9 +185,11 @@ func (r *Runtime) History(ctx context.Context, id string) iter.Seq2[history.Entr
 }
 
 // Find yields the runs that a query asks for, page by page. The zero query asks for every run of the namespace, newest
-// first. It sees all that was acknowledged before it was asked, unless the query is Stale.
+// first, and a query whose condition names a namespace those of that. It sees all that was acknowledged before it was asked, unless the query
+// is Stale, and ends after Most.
 func (r *Runtime) Find(ctx context.Context, q query.Query) iter.Seq2[query.Row, error] {
 	return func(yield func(query.Row, error) bool) {
+		left := q.Most
 		for {
 			page, err := r.FindPage(ctx, q)
 			if err != nil {
@@ -195,6 +198,9 @@ func (r *Runtime) Find(ctx context.Context, q query.Query) iter.Seq2[query.Row, 
 			}
 			for _, row := range page.Rows {
 				if !yield(row, nil) {
+					return
+				}
+				if left--; left == 0 {
 					return
 				}
 			}
@@ -222,10 +228,25 @@ func (r *Runtime) Count(ctx context.Context, q query.Query) (int, error) {
 	return r.index.Count(ctx, q)
 }
 
+// Group counts the runs that a query asks for by the values of one or two fields, or of a day ([query.Day]); by nothing at all it is one
+// group. Errors: ErrInvalid, [query.ErrTooLong].
+func (r *Runtime) Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error) {
+	if err := r.fresh(ctx, &q); err != nil {
+		return query.Groups{}, err
+	}
+	groups, err := r.index.Group(ctx, q, by...)
+	if errors.Is(err, query.ErrInvalid) {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return groups, err
+}
+
 // fresh waits until the index has everything that was acknowledged so far.
 func (r *Runtime) fresh(ctx context.Context, q *query.Query) error {
 	if q.Namespace == "" {
-		q.Namespace = r.config.Namespace
+		if n, err := query.ParseWhere(q.Where); err != nil || !query.Mentions(n, "namespace") {
+			q.Namespace = r.config.Namespace
+		}
 	}
 	if err := q.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

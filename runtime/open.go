@@ -134,7 +134,7 @@ func (r *Runtime) openBeside(ctx context.Context, dir string) error {
 	}
 	r.index = r.config.Hooks.Index
 	if r.index == nil {
-		x, err := lookup.Open(ctx, index, lookup.Options{Logger: r.logger})
+		x, err := lookup.Open(ctx, index, lookup.Options{Logger: r.logger, Text: r.config.FullText})
 		if err != nil {
 			return err
 		}

@@ -60,6 +60,10 @@ type Config struct {
 	// above 64 KiB goes into files; for other stores: as they are. See package vault for encryption.
 	Vault *vault.Vault
 
+	// FullText says whether the index keeps the words of inputs, results and failures, for TEXT in questions: never those of what is
+	// encrypted or compressed. To change it builds the index anew. Default: as the index has it; a new one: off.
+	FullText lookup.Switch
+
 	// Several processes may work on a store that is a server. Each of them is a node; they need nothing else in common.
 	Node   string        // name of this node, for people; default: $CLEW_NODE, else the host's name
 	Lease  time.Duration // a node that was not heard for so long is taken for dead; default 4 s

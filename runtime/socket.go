@@ -55,6 +55,10 @@ func (s reading) FindPage(ctx context.Context, q query.Query) (query.Page, error
 	return s.r.FindPage(ctx, q)
 }
 
+func (s reading) Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error) {
+	return s.r.Group(ctx, q, by...)
+}
+
 func (s reading) Describe(ctx context.Context, id history.ID) (d Description, err error) {
 	if id.Namespace == s.r.config.Namespace {
 		return s.r.Describe(ctx, id.Workflow)

@@ -124,8 +124,17 @@ func Start[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.
 	if id == "" {
 		id = rt.newID()
 	}
-	run, err := rt.start(ctx, id, w, input, opts)
+	run, err := rt.start(ctx, id, w, input, withInput(in, opts))
 	return Handle[Out]{ID: id, Run: run, rt: rt}, err
+}
+
+// withInput adds the fields of the input by which the run is to be found.
+func withInput(in any, opts []workflow.Option) []workflow.Option {
+	var all []workflow.Option
+	for _, field := range workflow.InputSettings(in) {
+		all = append(all, field)
+	}
+	return append(all, opts...)
 }
 
 func (r *Runtime) start(ctx context.Context, id string, w workflow.Definition, input history.Payload, opts []workflow.Option) (run string, err error) {

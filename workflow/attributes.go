@@ -29,9 +29,15 @@ func (a Attribute[T]) Name() string { return a.name }
 // Set is the attribute with a value, for a start or for [SetAttributes]. A number that is not finite, a time beyond the year 9999
 // and text that is no UTF-8 cannot be kept: a start says ErrInvalid, SetAttributes stalls the run.
 func (a Attribute[T]) Set(v T) Setting {
+	if err := ofInput(a.name); err != nil {
+		return Setting{a.name, nil, err}
+	}
 	value, err := query.AttributeJSON(v)
 	return Setting{a.name, value, a.wrong(err)}
 }
+
+// Column is the attribute in questions: Env.Column().Is("uat").
+func (a Attribute[T]) Column() query.Column[T] { return query.Attr[T](a.name) }
 
 // Unset takes the attribute away.
 func (a Attribute[T]) Unset() Setting { return Setting{a.name, json.RawMessage("null"), nil} }

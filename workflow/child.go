@@ -52,11 +52,15 @@ func BeginChild[In, Out any](ctx Context, w Type[In, Out], in In, opts ...ChildO
 	if w.def == nil {
 		panic(stall("a zero workflow.Type has no name; make it with workflow.Define or workflow.Declare"))
 	}
-	c, err := childOf(w.def, ctx.run.driver.Run().Headers, opts)
+	if d, ok := any(&in).(interface{ Defaults() }); ok {
+		d.Defaults()
+	}
+	var fields []ChildOption
+	for _, field := range InputSettings(in) {
+		fields = append(fields, field)
+	}
+	c, err := childOf(w.def, ctx.run.driver.Run().Headers, append(fields, opts...))
 	if err == nil {
-		if d, ok := any(&in).(interface{ Defaults() }); ok {
-			d.Defaults()
-		}
 		c.Input, err = history.Encode(in)
 	}
 	if err == nil {

@@ -23,7 +23,11 @@ func ContinueAsNew[In any](ctx Context, in In, opts ...Option) error {
 		panic(stall("ContinueAsNew: %s takes %s, got %s", ctx.run.driver.Run().Type, want, have))
 	}
 	e := &continued{}
-	s := Settings{}.With(opts...)
+	var s Settings
+	for _, field := range InputSettings(in) {
+		field.Set(&s)
+	}
+	s = s.With(opts...)
 	c := commands.ContinueAsNew{Pin: s.Version, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID}
 	err := errors.Join(s.Err, s.check())
 	if err == nil {

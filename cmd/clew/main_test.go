@@ -281,7 +281,7 @@ func TestListsSayWhenThereIsMore(t *testing.T) {
 	code, stdout, stderr := tool(t, "ls", "--limit", "1", "--dir", dir)
 	assert.Equal(t, succeeded, code)
 	assert.Equal(t, 2, strings.Count(stdout, "\n"))
-	assert.Equal(t, "clew: these are the newest 1, there are more; give --limit\n", stderr)
+	assert.Equal(t, "clew: these are the first 1, there are more; give --limit\n", stderr)
 	assert.Equal(t, "no executions\n", read(t, "ls", "--id", "gone", "--dir", dir))
 	assert.Equal(t, "no executions\n", read(t, "ls", "--namespace", "other", "--dir", dir))
 	assert.Equal(t, 2, strings.Count(read(t, "ls", "--since", "2026-01-02T12:01:00Z", "--dir", dir), "\n"))
@@ -340,7 +340,12 @@ func TestWrongUseAndErrorsAreOneClearLine(t *testing.T) {
 		{[]string{"help", "shw"}, misused, "clew: there is no command \"shw\"\n"},
 		{[]string{"show"}, misused, "clew: the id of an execution is missing\nusage: clew show ID [flags]; see \"clew show --help\"\n"},
 		{[]string{"show", "a", "b"}, misused, "clew: one id is expected, not 2\n"},
-		{[]string{"ls", "--frob"}, misused, "clew: unknown flag: --frob\nusage: clew ls [flags]; see \"clew ls --help\"\n"},
+		{[]string{"ls", "--frob"}, misused, "clew: unknown flag: --frob\nusage: clew ls [QUERY] [flags]; see \"clew ls --help\"\n"},
+		{[]string{"ls", "statsu = 1"}, misused, "clew: query: column 1: there is no field statsu, want a field: did you mean status?\n"},
+		{[]string{"find", "id = 'x", "--csv"}, misused, "clew: query: column 6: a quote is not closed"},
+		{[]string{"ls", "--csv", "--count"}, misused, "exclude each other"},
+		{[]string{"ls", "--order", "size"}, misused, "clew: query: Order is 'size', want one of started"},
+		{[]string{"ls", "--group-by", "a,b,c"}, misused, "clew: query: the grouping is a, b, c, want one or two fields\n"},
 		{[]string{"ls", "--status", "done"}, misused, "clew: --status is \"done\", want open, closed, or of running, paused, "},
 		{[]string{"ls", "--since", "3x"}, misused, "clew: --since: \"3x\" is no duration: at character 2 want a unit, one of w, d, h"},
 		{[]string{"bench", "frob"}, misused, "clew: invalid argument \"frob\" for \"clew bench\""},
@@ -608,4 +613,9 @@ func TestTextFromOutsideIsHarmless(t *testing.T) {
 	assert.Equal(t, `{"a":"\u009b\u202eü"}`, printable([]byte("{\"a\":\"\u009b\u202eü\"}")))
 	assert.Equal(t, 80, len([]rune(abridged(strings.Repeat("ü", 1000)))))
 	assert.Equal(t, "a\\x1b\n\tb", plainLines("a\x1b\n\tb"))
+}
+
+// Group is that of nobody: entriesThen knows entries only.
+func (entriesThen) Group(context.Context, query.Query, ...string) (query.Groups, error) {
+	return query.Groups{}, errors.New("nobody counts here")
 }

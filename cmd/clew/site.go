@@ -138,6 +138,14 @@ func (e *executions) FindPage(ctx context.Context, q query.Query) (page query.Pa
 	return page, err
 }
 
+func (e *executions) Group(ctx context.Context, q query.Query, by ...string) (groups query.Groups, err error) {
+	err = e.try(func() (err error) {
+		groups, err = e.source.Group(ctx, q, by...)
+		return err
+	})
+	return groups, err
+}
+
 func (e *executions) Describe(ctx context.Context, id history.ID) (d runtime.Description, err error) {
 	err = e.try(func() (err error) {
 		d, err = e.source.Describe(ctx, id)
@@ -210,6 +218,10 @@ func (d direct) FindPage(ctx context.Context, q query.Query) (query.Page, error)
 	return d.rt.FindPage(ctx, q)
 }
 
+func (d direct) Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error) {
+	return d.rt.Group(ctx, q, by...)
+}
+
 func (d direct) Describe(ctx context.Context, id history.ID) (runtime.Description, error) {
 	return d.rt.Describe(ctx, id.Workflow)
 }
@@ -221,7 +233,7 @@ func (d direct) History(ctx context.Context, id history.ID) iter.Seq2[history.En
 // find yields the runs that a query asks for, up to most; 0: all.
 func (e *executions) find(ctx context.Context, q query.Query, most int) iter.Seq2[query.Row, error] {
 	return func(yield func(query.Row, error) bool) {
-		q.Namespace = e.namespace
+		q.Namespace = e.of(q)
 		for n := 0; ; {
 			q.Limit = query.MaxLimit
 			if most > 0 {
@@ -243,6 +255,14 @@ func (e *executions) find(ctx context.Context, q query.Query, most int) iter.Seq
 			}
 		}
 	}
+}
+
+// of is the namespace of a query: that of the site, unless its condition names one.
+func (e *executions) of(q query.Query) string {
+	if n, err := query.ParseWhere(q.Where); err == nil && query.Mentions(n, "namespace") {
+		return ""
+	}
+	return e.namespace
 }
 
 // ids yields the ids of all executions, in order.

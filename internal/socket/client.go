@@ -52,6 +52,15 @@ func (c *Client[D]) FindPage(ctx context.Context, q query.Query) (page query.Pag
 	return page, err
 }
 
+// Group is that of [Executions].
+func (c *Client[D]) Group(ctx context.Context, q query.Query, by ...string) (groups query.Groups, err error) {
+	question, err := json.Marshal(grouping{q, by})
+	if err == nil {
+		err = c.ask(ctx, http.MethodPost, groupPath, question, &groups)
+	}
+	return groups, err
+}
+
 // Describe is that of [Executions].
 func (c *Client[D]) Describe(ctx context.Context, id history.ID) (d D, err error) {
 	return d, c.ask(ctx, http.MethodGet, describePath+"?"+values(id), nil, &d)

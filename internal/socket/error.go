@@ -23,6 +23,7 @@ var codes = []struct {
 }{
 	{"not-found", commands.ErrNotFound},
 	{"invalid-query", query.ErrInvalid},
+	{"too-long", query.ErrTooLong},
 	{"invalid", commands.ErrInvalid},
 	{"corrupt", store.ErrCorrupt},
 	{"unknown-kind", history.ErrUnknownKind},

@@ -26,6 +26,15 @@ func Handler[D any](e Executions[D]) http.Handler {
 		page, err := e.FindPage(r.Context(), q)
 		answer(w, page, err)
 	})
+	mux.HandleFunc("POST "+groupPath, func(w http.ResponseWriter, r *http.Request) {
+		var g grouping
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&g); err != nil {
+			refuse(w, err)
+			return
+		}
+		groups, err := e.Group(r.Context(), g.Query, g.By...)
+		answer(w, groups, err)
+	})
 	mux.HandleFunc("GET "+describePath, func(w http.ResponseWriter, r *http.Request) {
 		d, err := e.Describe(r.Context(), idOf(r))
 		answer(w, d, err)
@@ -47,6 +56,12 @@ func Handler[D any](e Executions[D]) http.Handler {
 		w.Header().Set(end, "complete")
 	})
 	return mux
+}
+
+// grouping is what is asked by groupPath.
+type grouping struct {
+	Query query.Query
+	By    []string
 }
 
 func idOf(r *http.Request) history.ID {

@@ -21,6 +21,8 @@ import (
 type Executions[D any] interface {
 	// FindPage returns one page of the runs that a query asks for.
 	FindPage(ctx context.Context, q query.Query) (query.Page, error)
+	// Group counts them by fields.
+	Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error)
 	// Describe says how an execution stands.
 	Describe(ctx context.Context, id history.ID) (D, error)
 	// History yields the entries of an execution, over all its runs. An error ends it; one that there is no execution is
@@ -31,6 +33,7 @@ type Executions[D any] interface {
 // The paths of what is served.
 const (
 	findPath     = "/v1/find"
+	groupPath    = "/v1/group"
 	describePath = "/v1/describe"
 	historyPath  = "/v1/history"
 )

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,4 +216,35 @@ func TestAnEndOfTheContextEndsTheAsking(t *testing.T) {
 	}()
 	_, err := collect(c.History(ctx, history.ID{}))
 	assert.True(t, errors.Is(err, context.Canceled), err)
+}
+
+func (f *fake) Group(_ context.Context, q query.Query, by ...string) (query.Groups, error) {
+	if q.Type == "broken" {
+		return query.Groups{}, query.ErrTooLong
+	}
+	return query.Groups{By: by, Groups: []query.Group{{Keys: []any{q.Type, nil}, Count: 7}}, Position: 9}, nil
+}
+
+func TestGroupsTravel(t *testing.T) {
+	server := httptest.NewServer(Handler[standing](&fake{}))
+	defer server.Close()
+	c := &Client[standing]{&http.Client{Transport: elsewhere(server.URL)}}
+	groups, err := c.Group(t.Context(), query.Query{Type: "order"}, "type", "build")
+	require.NoError(t, err)
+	require.Equal(t, query.Groups{By: []string{"type", "build"}, Groups: []query.Group{{Keys: []any{"order", nil}, Count: 7}}, Position: 9}, groups)
+	_, err = c.Group(t.Context(), query.Query{Type: "broken"})
+	require.ErrorIs(t, err, query.ErrTooLong)
+}
+
+// elsewhere sends requests to a server by its address.
+type elsewhere string
+
+func (e elsewhere) RoundTrip(r *http.Request) (*http.Response, error) {
+	at, err := url.Parse(string(e))
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host = at.Scheme, at.Host
+	return http.DefaultTransport.RoundTrip(r)
 }
