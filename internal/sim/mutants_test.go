@@ -163,8 +163,6 @@ var mutants = []mutant{
 		"\t\t\tn.r.queue.Interrupt(errLapsed)\n\t\t}\n\t\tif n.deaf()", "\t\t\tn.r.logger.Debug(\"lapsed\")\n\t\t}\n\t\tif n.deaf()"},
 	{"in-hand-not-handed-over", "runtime/claim.go",
 		"\tall := r.queue.Taken(id)\n", "\tall := r.queue.Taken(id)[:0]\n"},
-	{"still-handed-out-after-letting-go", "runtime/claim.go",
-		"\tr.queue.Yield(id) // first", "\tr.queue.HeldBy(\"\") // first"},
 	{"second-claim-accepted", "commands/activity.go",
 		"\tcase c.Node != \"\" && !a.Started.IsZero():\n\t\treturn nil, fmt", "\tcase c.Node != \"\" && a.Policy == nil:\n\t\treturn nil, fmt"},
 	{"foreign-input-not-attended", "runtime/ear.go",
@@ -196,6 +194,7 @@ var mutants = []mutant{
 //     before anything is decided.
 //   - OfferNew in dispatch/dispatch.go keeps an earlier attempt: in one process whoever records that an attempt is over offers the next in
 //     the same breath, so what is taken up again knows no later one. With several processes it will be a mutant.
+//   - handed in runtime/claim.go does not yield what is not in hand: who finds that it does not own an execution has yielded it already.
 //   - appendPiece in runtime/append.go takes an unknown outcome for a conflict: everything is decided again behind what was stored, and
 //     of two appends at one place only one is; requests are known again by their ids.
 
