@@ -106,6 +106,8 @@ func (c BeginAttempt) decide(s *history.State, _ time.Time) ([]history.Event, er
 		return nothing() // it is recorded
 	case c.Node != "" && !a.Started.IsZero():
 		return nil, fmt.Errorf("%w: attempt %d of %s is in hand already", ErrStale, a.Attempt, a.Name)
+	case c.Node != "" && s.Pause != nil:
+		return nil, fmt.Errorf("%w: the execution is paused, so attempt %d of %s is not begun", ErrStale, a.Attempt, a.Name)
 	case c.Node != "" && a.CancelRequested:
 		return nil, fmt.Errorf("%w: %s is to end", ErrSettled, a.Name)
 	}

@@ -73,7 +73,7 @@ var vocabulary = map[string]Command{
 	"schedule-activity": ScheduleActivity{}, "cancel-activity": CancelActivity{}, "begin-attempt": BeginAttempt{},
 	"leave-pending": LeavePending{}, "beat": Beat{}, "complete-activity": CompleteActivity{}, "fail-activity": FailActivity{},
 	"lose-attempt": LoseAttempt{}, "hand-over": HandOver{}, "settle-cancelled": SettleCancelled{}, "start-timer": StartTimer{}, "cancel-timer": CancelTimer{},
-	"signal": Signal{}, "keep": Keep{}, "stall": Stall{}, "resume": Resume{}, "tell": Tell{}, "wake": Wake{},
+	"signal": Signal{}, "keep": Keep{}, "stall": Stall{}, "resume": Resume{}, "pause": Pause{}, "unpause": Unpause{}, "tell": Tell{}, "wake": Wake{},
 	"ask-child": AskChild{}, "note-child-started": NoteChildStarted{}, "refuse-child": RefuseChild{}, "cancel-child": CancelChild{},
 	"note-child-cancelled": NoteChildCancelled{}, "close-child": CloseChild{}, "follow-parent": FollowParent{},
 	"send": Send{}, "note-sent": NoteSent{}, "update": Update{}, "complete-update": CompleteUpdate{}, "fail-update": FailUpdate{},

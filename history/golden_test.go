@@ -98,6 +98,8 @@ func full() []Event {
 		&NodeLeft{},
 		&NodeBuried{By: "n-2"},
 		&KeyMade{Key: "c2VjcmV0"},
+		&Paused{Reason: "the bank is down", TimersOn: true},
+		&Unpaused{Reason: "it is back"},
 	}
 }
 

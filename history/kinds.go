@@ -92,6 +92,10 @@ func newEvent(kind string) Event {
 		return new(UpdateFailed)
 	case "stalled":
 		return new(Stalled)
+	case "paused":
+		return new(Paused)
+	case "unpaused":
+		return new(Unpaused)
 	case "resumed":
 		return new(Resumed)
 	case "told":

@@ -11,7 +11,9 @@ func (*Stalled) Role() Role   { return Note }
 func (*Stalled) Kind() string { return "stalled" }
 func (e *Stalled) evolve(s *State, at *Entry) {
 	s.Stall = &Stall{Reason: e.Reason, Build: s.Build, Since: at.At, Seq: at.Seq}
-	s.Status = StatusStalled
+	if s.Pause == nil {
+		s.Status = StatusStalled
+	}
 }
 func (e *Stalled) put(w *writer) {
 	w.text("reason", e.Reason)

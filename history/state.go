@@ -19,6 +19,7 @@ type State struct {
 	Status Status    // 0: never started
 	Run    Run       // the current or last one
 	Stall  *Stall    // nil unless the code at hand cannot go on
+	Pause  *Pause    // nil unless it is held
 
 	Told  uint64 // up to here the code has been told, and answered in full
 	Input uint64 // the last input; the execution is due now if it is above Told
@@ -142,7 +143,7 @@ func (s *State) begin(r Run) {
 }
 
 func (s *State) close(status Status, o Outcome, at *Entry) {
-	s.Status, s.Outcome, s.Stall = status, o, nil
+	s.Status, s.Outcome, s.Stall, s.Pause = status, o, nil, nil
 	s.Run.Closed = at.At
 	s.Told = at.Seq
 	clear(s.Activities)
@@ -192,7 +193,10 @@ func (s *State) Entries() int {
 func (s *State) Open() bool { return s.Status&StatusOpen != 0 }
 
 // Due reports whether inputs are recorded that the code has not been told.
-func (s *State) Due() bool { return s.Open() && s.Input > s.Told && s.Run.BeginAt.IsZero() }
+func (s *State) Due() bool { return s.Open() && s.Untold() && s.Pause == nil && s.Run.BeginAt.IsZero() }
+
+// Untold reports whether inputs are recorded that the code has not been told, though they may not be due.
+func (s *State) Untold() bool { return s.Input > s.Told }
 
 // Wake is the earliest moment at which something recorded is due; zero if nothing is.
 func (s *State) Wake() time.Time {

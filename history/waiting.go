@@ -30,6 +30,13 @@ func (s *State) Waiting() []Reason {
 		return nil
 	}
 	var all []Reason
+	if s.Pause != nil {
+		why := "somebody to unpause it"
+		if s.Pause.Reason != "" {
+			why += "; it is paused: " + s.Pause.Reason
+		}
+		all = append(all, Reason{Why: why, Since: s.Pause.Since})
+	}
 	if s.Stall != nil {
 		all = append(all, Reason{Why: "stalled: " + s.Stall.Reason, Since: s.Stall.Since})
 	}

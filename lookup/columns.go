@@ -28,7 +28,7 @@ func (r *run) moving(to []driver.Value) []driver.Value {
 		delayed = 1
 	}
 	return append(to, int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(delayed), num(r.Activities), num(r.Timers),
-		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), moment(r.wake), moment(r.Progressed), num(r.Attempts), text(r.stall), text(list(r.waits)), text(r.waiting()))
+		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), moment(r.wake), moment(r.Progressed), num(r.Attempts), text(r.stall), text(r.pause), text(list(r.waits)), text(r.waiting()))
 }
 
 func (r *run) shown(to []driver.Value) []driver.Value {
@@ -72,7 +72,8 @@ func scan(row []driver.Value) (r *run, rest *values) {
 	r.Activities, r.Timers, r.Children, r.sends, r.updates, r.Signals = v.int(), v.int(), v.int(), v.int(), v.int(), v.int()
 	r.wake = v.time()
 	r.Wake, r.Progressed, r.Attempts = r.wake, v.time(), v.int()
-	r.stall, r.waits, r.Waiting = v.text(), steps(v.text()), v.text()
+	r.stall, r.pause = v.text(), v.text()
+	r.waits, r.Waiting = steps(v.text()), v.text()
 	r.Entries = int(r.Seq - r.Began + 1)
 	r.was = r.Status
 	return r, v

@@ -38,7 +38,17 @@ func (r *run) stand(event history.Event) {
 	case *history.Begun:
 		r.delayed = false
 	case *history.Stalled:
-		r.Status, r.stall = query.Stalled, event.Reason
+		r.stall = event.Reason
+		if r.Status != query.Paused {
+			r.Status = query.Stalled
+		}
+	case *history.Paused:
+		r.Status, r.pause = query.Paused, event.Reason
+	case *history.Unpaused:
+		r.Status, r.pause = query.Running, ""
+		if r.stall != "" {
+			r.Status = query.Stalled
+		}
 	case *history.Resumed:
 		r.lift()
 	case *history.AttributesSet:
@@ -152,7 +162,7 @@ func (r *run) end(event history.Event, at time.Time) {
 func (r *run) close(status query.Status, at time.Time) {
 	r.Status, r.Closed = status, at
 	r.Activities, r.Timers, r.Children, r.sends, r.updates = 0, 0, 0, 0, 0
-	r.waits, r.stall, r.delayed, r.wake = nil, "", false, time.Time{}
+	r.waits, r.stall, r.pause, r.delayed, r.wake = nil, "", "", false, time.Time{}
 	r.told = r.Seq
 }
 

@@ -25,6 +25,7 @@ type run struct {
 	updates  int            // accepted and not answered
 	wake     time.Time      // when something is due, where the log says so; see [store.Record]
 	stall    string         // why the code cannot go on
+	pause    string         // why it is held
 	waits    []history.Step // activities and children that are waited for when they are cancelled, rising
 
 	// Long texts, which are left in the table while nobody changes them.
@@ -73,6 +74,10 @@ func (r *run) waiting() string {
 	switch {
 	case !r.open():
 		return ""
+	case r.pause != "":
+		return "paused: " + r.pause
+	case r.Status == query.Paused:
+		return "paused"
 	case r.stall != "":
 		return "stalled: " + r.stall
 	case r.Status == query.Stalled:

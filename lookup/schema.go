@@ -54,6 +54,7 @@ var schema = []string{
 		progressed  INTEGER,
 		attempts    INTEGER,
 		stall       TEXT,
+		pause       TEXT,
 		waits       TEXT,
 		waiting     TEXT,
 		attributes  TEXT,
@@ -164,7 +165,7 @@ var (
 var (
 	fixed    = []string{"position", "namespace", "id", "run", "chain", "type", "version", "number", "started", "began", "parent", "root", "origin", "correlation", "deadline"}
 	standing = []string{"status", "closed", "failure"}
-	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "wake", "progressed", "attempts", "stall", "waits", "waiting"}
+	moving   = []string{"seq", "build", "told", "input", "delayed", "activities", "timers", "children", "sends", "updates", "signals", "wake", "progressed", "attempts", "stall", "pause", "waits", "waiting"}
 	shown    = []string{"attributes", "memo"}
 )
 

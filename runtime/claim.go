@@ -11,7 +11,7 @@ import (
 // claim offers the activities of an execution that is not owned here and that are to be made here all the same.
 func (x *execution) claim(m *memory) {
 	n := x.rt.node
-	if n == nil || m.state == nil || !m.state.Open() || len(m.state.Activities) == 0 || n.members.Alike() {
+	if n == nil || m.state == nil || !m.state.Open() || m.state.Pause != nil || len(m.state.Activities) == 0 || n.members.Alike() {
 		return
 	}
 	durable, now := m.state.Seq-uint64(len(m.pending)), x.rt.now()

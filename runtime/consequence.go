@@ -43,6 +43,10 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 		x.settle(v.Step, errSettledElsewhere)
 	case *history.ActivityCancelled:
 		x.settle(v.Step, activity.ErrCancelled)
+	case *history.Paused:
+		q.Yield(x.id) // what is in hand goes on
+	case *history.Unpaused:
+		x.rt.soon(x.id)
 	case *history.UpdateCompleted:
 		x.rt.results.tell(awaited{x.id, v.Update})
 	case *history.UpdateFailed:

@@ -21,7 +21,7 @@ func (w *runner) remember(m *memory, asked bool) error {
 	if m.state != nil && !m.guessed {
 		w.stand(m)
 	}
-	code := asked || w.works()
+	code := asked || w.works() && (m.state == nil || m.state.Pause == nil)
 	if m.state != nil && (!code || m.machine != nil) {
 		return nil
 	}
@@ -38,7 +38,7 @@ func (w *runner) remember(m *memory, asked bool) error {
 	absorbed := m.absorbed
 	*m = memory{state: history.Fold(run...), closed: closed, fresh: true, absorbed: absorbed}
 	w.stand(m)
-	code = asked || w.works()
+	code = asked || w.works() && m.state.Pause == nil
 	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	run = lastRun(run, m.state.Run.Began)
 	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
@@ -122,7 +122,7 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	}
 	if err == nil {
 		x.turn.Store(r.tick.Load())
-		m.machine, err = replay.Remember(config, run)
+		m.machine, err = replay.Remember(config, told(m.state, run))
 		x.turn.Store(0)
 		if w.givenUp() {
 			return errGivenUp
@@ -131,13 +131,26 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	if err != nil {
 		return w.observed(m, err)
 	}
-	if w.works() {
+	if w.works() && m.state.Pause == nil {
 		x.offerLocals(m)
 	}
 	for _, warning := range m.machine.Warnings() {
 		r.logger.Warn("a history was made by code that differs a little from the code that is here", "id", x.id.Workflow, "difference", warning)
 	}
 	return nil
+}
+
+// told is what the code of a run is told: all, unless it is held.
+func told(s *history.State, run []history.Entry) []history.Entry {
+	if s.Pause == nil {
+		return run
+	}
+	for i, e := range run {
+		if e.Seq > s.Told && e.Event.Role() == history.Input {
+			return run[:i]
+		}
+	}
+	return run
 }
 
 // carriedBy reads from the log what the runs before have left to a run.

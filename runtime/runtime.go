@@ -418,6 +418,7 @@ var (
 	ErrStillRunning   = errors.New("clew: still running")
 	ErrUnknownType    = errors.New("clew: unknown type")
 	ErrStalled        = errors.New("clew: stalled")
+	ErrPaused         = errors.New("clew: the execution is paused")
 	ErrUnavailable    = store.ErrUnavailable
 	ErrClosed         = errors.New("clew: the runtime is closed")
 )

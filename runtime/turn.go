@@ -27,7 +27,7 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 	if err := w.remember(m, code); err != nil {
 		return 0, err
 	}
-	if w.works() {
+	if w.works() && m.state.Pause == nil {
 		if err := w.catchUp(m); err != nil {
 			return 0, err
 		}
@@ -145,6 +145,9 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 	if _, answered := m.state.Answered(u.Update); answered || m.state.Updates[u.Update] != nil {
 		return nil, nil
 	}
+	if p := m.state.Pause; p != nil {
+		return fmt.Errorf("%w since %s%s; its code cannot accept an update before it goes on", ErrPaused, p.Since.Format(time.RFC3339), because(p.Reason)), nil
+	}
 	if m.machine == nil {
 		if w.x.rt.node != nil && w.x.rt.code(m.state.Run.Type, m.state.Run.Version) == nil {
 			return w.x.rt.notHere(m.state.Run.Type, m.state.Run.Version), nil
@@ -186,7 +189,25 @@ func (w *runner) look(m *memory, c *call) error {
 		return errGivenUp
 	}
 	c.answer.err = err
+	if m.state.Pause != nil {
+		m.forgetCode() // it was asked how it stands, and is told nothing
+	}
 	return nil
+}
+
+// forgetCode stops the code; the state stays.
+func (m *memory) forgetCode() {
+	if m.machine != nil {
+		m.machine.Stop()
+		m.machine = nil
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ", because " + reason
 }
 
 // informed adds what only those know who run the code and hold the attempts.
@@ -255,8 +276,13 @@ func (w *runner) record(m *memory, event history.Event, by history.Actor, reques
 	}
 	e := w.entry(m, event, by)
 	e.Request = request
-	if !w.owns {
+	if _, begins := event.(*history.Started); !w.owns || m.state.Pause != nil && !begins {
 		return w.recordAlone(m, e)
+	}
+	if _, pauses := event.(*history.Paused); pauses {
+		w.push(m, e)
+		m.forgetCode()
+		return nil
 	}
 	if m.machine == nil || event.Role() != history.Input {
 		w.push(m, e)
@@ -299,9 +325,8 @@ func (w *runner) recordAlone(m *memory, e history.Entry) error {
 			m.machine.Stop()
 			m.machine, m.stall = nil, err
 		}
-	} else if m.machine != nil && (e.Event.Role() == history.Input || closes(e.Event)) {
-		m.machine.Stop() // it was not told
-		m.machine = nil
+	} else if e.Event.Role() == history.Input || closes(e.Event) {
+		m.forgetCode() // it was not told
 	}
 	w.push(m, e)
 	return nil

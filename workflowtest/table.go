@@ -137,6 +137,10 @@ func tell(e history.Entry) (step, what string) {
 		return "", brief(v.Result)
 	case *history.Failed:
 		return "", reason("", v.Failure)
+	case *history.Paused:
+		return "", v.Reason
+	case *history.Unpaused:
+		return "", v.Reason
 	case *history.Stalled:
 		reason, more, _ := strings.Cut(v.Reason, "\n")
 		if more != "" {

@@ -72,6 +72,10 @@ func (t *teller) event(e history.Entry) string {
 		return "value " + plain(v.Name) + t.payload(v.Value)
 	case *history.Stalled:
 		return "stalled: " + t.text(v.Reason)
+	case *history.Paused:
+		return "paused" + because(v.Reason)
+	case *history.Unpaused:
+		return "goes on after a pause" + because(v.Reason)
 	case *history.Resumed:
 		return "goes on after a stall"
 	case *history.Told:
