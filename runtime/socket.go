@@ -16,7 +16,7 @@ import (
 	"github.com/clewflow/clew/query"
 )
 
-// serve lets the command-line tool read the directory that is open here, until unserve. What keeps it from that keeps
+// serve lets the command-line tool read and operate the directory that is open here, until unserve. What keeps it from that keeps
 // executions from nothing.
 func (r *Runtime) serve() {
 	r.unserve = func() {}
@@ -48,7 +48,7 @@ func (r *Runtime) serve() {
 	}
 }
 
-// reading is what is served: executions of all namespaces.
+// reading is what is served: executions of all namespaces to be read, those of its own to be operated.
 type reading struct{ r *Runtime }
 
 func (s reading) FindPage(ctx context.Context, q query.Query) (query.Page, error) {
@@ -71,6 +71,17 @@ func (s reading) Describe(ctx context.Context, id history.ID) (d Description, er
 		state.Evolve(e)
 	}
 	return describe(id, state), nil
+}
+
+func (s reading) Operate(ctx context.Context, act socket.Act) error {
+	if act.ID.Namespace != s.r.config.Namespace {
+		return &commands.Invalid{Field: "the namespace", Value: fmt.Sprintf("%q", act.ID.Namespace), Want: fmt.Sprintf("%q, in which the process works that has the store open", s.r.config.Namespace)}
+	}
+	opts := []CallOption{Reason(act.Reason), Operator(act.By), RequestID(act.Request)}
+	if act.TimersOn {
+		opts = append(opts, TimersOn())
+	}
+	return s.r.Operate(ctx, Operation(act.What), act.ID.Workflow, opts...)
 }
 
 func (s reading) History(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {

@@ -23,6 +23,7 @@ type CallOption interface{ setCall(*callSettings) }
 type callSettings struct {
 	request, reason, run string
 	timersOn             bool
+	operator             string
 }
 
 func callSettingsOf(opts []CallOption) (s callSettings) {
@@ -109,8 +110,13 @@ func Label(name string) workflow.Option {
 // that has ended and was followed by another chain is refused with ErrNotRunning; only [Result] finds it.
 func OfRun(run string) CallOption { return callOption(func(s *callSettings) { s.run = run }) }
 
-// Reason is recorded with a cancellation or termination.
+// Reason is recorded with a cancellation, termination, pause or its end.
 func Reason(text string) CallOption { return callOption(func(s *callSettings) { s.reason = text }) }
+
+// Operator is recorded as who has asked, as "operator:" and the name, instead of "client".
+func Operator(name string) CallOption {
+	return callOption(func(s *callSettings) { s.operator = name })
+}
 
 // Start starts an execution and returns when that is durable. An empty id makes one. If *In has a method Defaults(), it is
 // called first to fill in what is unset, and what is recorded is the result: later defaults do not change running
@@ -248,11 +254,18 @@ func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, com
 	if err := checkRequest(s.request); err != nil {
 		return err
 	}
+	by := history.Client
+	if s.operator != "" {
+		if err := commands.CheckID("the operator", s.operator); err != nil {
+			return err
+		}
+		by = history.Operator + ":" + history.Actor(s.operator)
+	}
 	named := s.request != ""
 	if !named {
 		s.request = r.newID()
 	}
-	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: history.Client, request: s.request, named: named, of: s.run})
+	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: by, request: s.request, named: named, of: s.run})
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %s", err, id)
 	}

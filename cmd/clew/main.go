@@ -1,4 +1,4 @@
-// Command clew reads the store of a clew runtime: it lists executions, shows their histories, says why they wait or how
+// Command clew reads and operates the store of a clew runtime: it lists executions, shows their histories, says why they wait or how
 // they ended, exports them, and verifies that nothing was changed. It also finds what workflow code must not do, says whether
 // new code fits what is recorded, and shows where in the code a run waits. See "clew help".
 package main
@@ -82,10 +82,11 @@ func root() *cobra.Command {
 	s := &site{}
 	cmd := &cobra.Command{
 		Use:   "clew COMMAND",
-		Short: "Read the store of a clew runtime",
+		Short: "Read and operate the store of a clew runtime",
 		Long: `clew reads the store of a clew runtime: it lists executions, shows their histories, says why they
 wait or how they ended, exports them, and verifies that nothing was changed. It says whether new code fits
-what is recorded, and where in the code a run waits. It changes nothing.
+what is recorded, and where in the code a run waits. Only pause, unpause, cancel and terminate change
+anything.
 
 The store is a directory, or a server (esdb://…), which is read through an index that each command makes in
 memory. If a process has a directory open, that process is asked, through the socket clew.sock
@@ -96,6 +97,7 @@ makes a store of its own.
 The exit status is 0 for success, 1 for an error or something bad that was found, 2 for wrong use.`,
 		Example: `  clew ls --status open --since 1h
   clew why order-17
+  clew pause order-17 --reason 'the bank is down'
   clew show order-17 --payloads
   clew export order-17 -o order-17.jsonl
   clew verify --dir /var/lib/shop/clew.data
@@ -118,7 +120,8 @@ The exit status is 0 for success, 1 for an error or something bad that was found
 	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "the store: a directory, or esdb://…; default: $CLEW_STORE, else clew.data")
 	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	for _, c := range []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), checkCommand(s), replayCommand(s), nodes(s), vetCommand(), coverageCommand(), benchCommand(), version()} {
+	commands := []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), checkCommand(s), replayCommand(s), nodes(s), vetCommand(), coverageCommand(), benchCommand(), version()}
+	for _, c := range append(commands, operations(s)...) {
 		cmd.AddCommand(c)
 	}
 	for _, c := range append(cmd.Commands(), cmd) {

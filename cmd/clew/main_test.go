@@ -619,3 +619,6 @@ func TestTextFromOutsideIsHarmless(t *testing.T) {
 func (entriesThen) Group(context.Context, query.Query, ...string) (query.Groups, error) {
 	return query.Groups{}, errors.New("nobody counts here")
 }
+
+// Operate is that of nobody, too.
+func (entriesThen) Operate(context.Context, socket.Act) error { return errors.New("nobody acts here") }

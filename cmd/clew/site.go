@@ -211,7 +211,7 @@ func mustExist(dir string) error {
 	return nil
 }
 
-// direct is a runtime of this process that only reads.
+// direct is a runtime of this process that runs no code.
 type direct struct{ rt *runtime.Runtime }
 
 func (d direct) FindPage(ctx context.Context, q query.Query) (query.Page, error) {

@@ -169,8 +169,6 @@ var mutants = []mutant{
 		"\t\t\tn.takeUpOne(within, group, tail)\n", ""},
 	{"wake-of-taken-up-not-set", "runtime/share.go",
 		"\tn.r.wakes.WakeBy(tail.ID, tail.Wake, n.r.now())\n\tif tail.Due", "\tif tail.Due"},
-	{"claims-of-the-dead-kept", "runtime/share.go",
-		"r.queue.HeldBy(o) {", "r.queue.HeldBy(o)[:0] {"},
 	{"says-before-letting-go", "runtime/share.go",
 		"\t\tif !n.letGo(ctx) {\n\t\t\treturn\n\t\t}\n\t\tn.mu.Lock()\n\t\tif to.After", "\t\tif ctx.Err() != nil {\n\t\t\treturn\n\t\t}\n\t\tn.mu.Lock()\n\t\tif to.After"},
 	{"leaves-before-letting-go", "runtime/node.go",

@@ -61,6 +61,15 @@ func (c *Client[D]) Group(ctx context.Context, q query.Query, by ...string) (gro
 	return groups, err
 }
 
+// Operate is that of [Executions].
+func (c *Client[D]) Operate(ctx context.Context, act Act) error {
+	wish, err := json.Marshal(act)
+	if err == nil {
+		err = c.ask(ctx, http.MethodPost, operatePath, wish, &struct{}{})
+	}
+	return err
+}
+
 // Describe is that of [Executions].
 func (c *Client[D]) Describe(ctx context.Context, id history.ID) (d D, err error) {
 	return d, c.ask(ctx, http.MethodGet, describePath+"?"+values(id), nil, &d)

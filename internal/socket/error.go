@@ -22,6 +22,7 @@ var codes = []struct {
 	sentinel error
 }{
 	{"not-found", commands.ErrNotFound},
+	{"not-running", commands.ErrNotRunning},
 	{"invalid-query", query.ErrInvalid},
 	{"too-long", query.ErrTooLong},
 	{"invalid", commands.ErrInvalid},

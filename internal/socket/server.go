@@ -35,6 +35,14 @@ func Handler[D any](e Executions[D]) http.Handler {
 		groups, err := e.Group(r.Context(), g.Query, g.By...)
 		answer(w, groups, err)
 	})
+	mux.HandleFunc("POST "+operatePath, func(w http.ResponseWriter, r *http.Request) {
+		var act Act
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&act); err != nil {
+			refuse(w, err)
+			return
+		}
+		answer(w, struct{}{}, e.Operate(r.Context(), act))
+	})
 	mux.HandleFunc("GET "+describePath, func(w http.ResponseWriter, r *http.Request) {
 		d, err := e.Describe(r.Context(), idOf(r))
 		answer(w, d, err)

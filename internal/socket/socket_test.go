@@ -28,8 +28,9 @@ type standing struct{ Entries int }
 // fake has one execution.
 type fake struct {
 	entries []history.Entry
-	err     error         // after the entries
-	asked   query.Query   // last
+	err     error       // after the entries
+	asked   query.Query // last
+	acts    []Act
 	reached chan struct{} // if not nil, closed after the entries, and the history goes on for as long as somebody reads
 }
 
@@ -39,6 +40,14 @@ func (f *fake) FindPage(_ context.Context, q query.Query) (query.Page, error) {
 		return query.Page{}, err
 	}
 	return query.Page{Rows: []query.Row{{ID: "a", Status: query.Failed}}, Next: "n", Position: 7}, nil
+}
+
+func (f *fake) Operate(_ context.Context, act Act) error {
+	if act.ID.Workflow != "a" {
+		return fmt.Errorf("%w: %s", commands.ErrNotRunning, act.ID)
+	}
+	f.acts = append(f.acts, act)
+	return nil
 }
 
 func (f *fake) Describe(_ context.Context, id history.ID) (standing, error) {
@@ -223,6 +232,18 @@ func (f *fake) Group(_ context.Context, q query.Query, by ...string) (query.Grou
 		return query.Groups{}, query.ErrTooLong
 	}
 	return query.Groups{By: by, Groups: []query.Group{{Keys: []any{q.Type, nil}, Count: 7}}, Position: 9}, nil
+}
+
+func TestActsTravel(t *testing.T) {
+	f := &fake{}
+	server := httptest.NewServer(Handler[standing](f))
+	defer server.Close()
+	c := &Client[standing]{&http.Client{Transport: elsewhere(server.URL)}}
+	act := Act{ID: history.ID{Namespace: "n", Workflow: "a"}, What: "pause", Reason: "why", By: "ann", Request: "r-1", TimersOn: true}
+	require.NoError(t, c.Operate(t.Context(), act))
+	require.Equal(t, []Act{act}, f.acts)
+	act.ID.Workflow = "b"
+	require.ErrorIs(t, c.Operate(t.Context(), act), commands.ErrNotRunning)
 }
 
 func TestGroupsTravel(t *testing.T) {
