@@ -55,8 +55,7 @@ func spawn(name, complaints string, kin *os.File, first func(string), variables 
 	if kin != nil {
 		p.cmd.ExtraFiles = []*os.File{kin}
 	}
-	// A group of its own: a key that ends this program does not reach it, and when its parent dies while it is stopped it is woken.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p.cmd.SysProcAttr = tied()
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

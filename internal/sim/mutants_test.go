@@ -42,7 +42,7 @@ var mutants = []mutant{
 	{"told-too-early", "runtime/turn.go",
 		"\tif len(asks) == 0 {\n\t\te.Told = e.Seq\n", "\tif len(asks) >= 0 {\n\t\te.Told = e.Seq\n"},
 	{"not-told-again", "runtime/turn.go",
-		"\tif w.works() {\n\t\tif err := w.catchUp(m)", "\tif w.works() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
+		"\tif w.works() && m.state.Pause == nil {\n\t\tif err := w.catchUp(m)", "\tif w.works() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
 
 	// Requests.
 	{"request-done-again", "runtime/turn.go",
@@ -159,8 +159,6 @@ var mutants = []mutant{
 		"errors.Is(err, store.ErrConflict) {\n\t\t\t\treturn errBuried\n", "errors.Is(err, store.ErrConflict) {\n\t\t\t\tn.r.logger.Debug(\"buried\")\n"},
 	{"what-was-missed-is-not-looked-for", "runtime/node.go",
 		"\t\t\tn.again()\n", "\t\t\tn.r.logger.Debug(\"missed\")\n"},
-	{"lapsed-goes-on", "runtime/node.go",
-		"\t\t\tn.r.queue.Interrupt(errLapsed)\n\t\t}\n\t\tif n.deaf()", "\t\t\tn.r.logger.Debug(\"lapsed\")\n\t\t}\n\t\tif n.deaf()"},
 	{"in-hand-not-handed-over", "runtime/claim.go",
 		"\tall := r.queue.Taken(id)\n", "\tall := r.queue.Taken(id)[:0]\n"},
 	{"foreign-input-not-attended", "runtime/ear.go",
@@ -171,8 +169,6 @@ var mutants = []mutant{
 		"\tn.r.wakes.WakeBy(tail.ID, tail.Wake, n.r.now())\n\tif tail.Due", "\tif tail.Due"},
 	{"says-before-letting-go", "runtime/share.go",
 		"\t\tif !n.letGo(ctx) {\n\t\t\treturn\n\t\t}\n\t\tn.mu.Lock()\n\t\tif to.After", "\t\tif ctx.Err() != nil {\n\t\t\treturn\n\t\t}\n\t\tn.mu.Lock()\n\t\tif to.After"},
-	{"leaves-before-letting-go", "runtime/node.go",
-		"\tif !n.letGo(ctx) {\n\t\treturn\n\t}\n\tn.mu.Lock()\n\tn.released = true", "\tif ctx.Err() != nil {\n\t\treturn\n\t}\n\tn.mu.Lock()\n\tn.released = true"},
 	{"who-does-not-own-answers", "runtime/owner.go",
 		"{ return w.owns && w.x.rt.working.Load() }", "{ return w.x.rt.working.Load() }"},
 	{"not-refreshed", "runtime/refresh.go",
