@@ -31,9 +31,9 @@ func (s *State) Waiting() []Reason {
 	}
 	var all []Reason
 	if s.Pause != nil {
-		why := "somebody to unpause it"
+		why := "somebody to unpause it; it was paused by " + string(s.Pause.By)
 		if s.Pause.Reason != "" {
-			why += "; it is paused: " + s.Pause.Reason
+			why += " because " + s.Pause.Reason
 		}
 		all = append(all, Reason{Why: why, Since: s.Pause.Since})
 	}

@@ -34,7 +34,7 @@ func TestExecutionsAreOperatedFromOutside(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, "a is paused\n", read(t, "pause", "a", "--reason", "the bank is down", "--by", "ann", "--dir", dir))
-	require.Contains(t, read(t, "why", "a", "--dir", dir), "the bank is down")
+	require.Contains(t, read(t, "why", "a", "--dir", dir), "somebody to unpause it; it was paused by operator:ann because the bank is down")
 	require.Contains(t, read(t, "show", "a", "--dir", dir), "operator:ann")
 	require.Equal(t, "b is terminated\n", read(t, "terminate", "b", "--dir", dir))
 	status, _, errs := tool(t, "pause", "b", "--dir", dir)

@@ -153,6 +153,8 @@ func (x *explanation) activity(a *history.Activity) {
 		x.say("  It goes on outside since %s (%s); whoever has its token can complete or fail it.%s", second(a.Started), seen(a.Started, x.now), x.beat(hand.LastHeartbeat))
 	case !started.IsZero():
 		x.say("  It is being made since %s (%s).%s", second(started), seen(started, x.now), x.beat(hand.LastHeartbeat))
+	case x.state.Pause != nil:
+		x.say("  It is not begun while the execution is paused.")
 	case a.RetryAt.After(x.now):
 		x.say("  It begins at %s (%s).", moment(a.RetryAt), seen(a.RetryAt, x.now))
 	case !x.served:
