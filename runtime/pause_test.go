@@ -173,3 +173,30 @@ func TestWhatIsPausedCanBeCancelledAndTerminated(t *testing.T) {
 		require.Equal(t, "terminated", d.StatusName)
 	}, code)
 }
+
+// TestWhoAsksDuringAPauseLeavesNothingBehind: an update that is refused then has the code remembered up to the pause, which must not be
+// taken for code that was told what came after it.
+func TestWhoAsksDuringAPauseLeavesNothingBehind(t *testing.T) {
+	var c counts
+	code, definitions, more, stage, add := held(&c, 0)
+	inWorld(t, func(world *world) {
+		t, w, ctx := world.t, world.rt, world.ctx()
+		c = counts{}
+		_, err := runtime.Start(ctx, w, "p", code, 1)
+		require.NoError(t, err)
+		time.Sleep(20 * time.Second) // it waits for a signal
+		require.NoError(t, w.Pause(ctx, "p"))
+		require.NoError(t, w.Signal(ctx, "p", more.With(7)))
+		_, err = runtime.BeginUpdate(ctx, w, "p", add, 1)
+		require.ErrorIs(t, err, runtime.ErrPaused)
+		n, err := runtime.Query(ctx, w, "p", stage)
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		_, err = runtime.BeginUpdate(ctx, w, "p", add, 1)
+		require.ErrorIs(t, err, runtime.ErrPaused)
+		require.NoError(t, w.Unpause(ctx, "p"))
+		out, err := runtime.Result(ctx, w, "p", code)
+		require.NoError(t, err)
+		require.Equal(t, 7, out)
+	}, definitions...)
+}

@@ -53,8 +53,11 @@ func (w *runner) looked() bool {
 // absorb folds an entry that somebody else has appended, and tells the code if it runs here. It reports false if that cannot be done
 // without going back.
 func (w *runner) absorb(m *memory, e history.Entry) (ok bool, err error) {
+	if m.state.Pause != nil {
+		m.forgetCode() // it may have been asked how things stand
+	}
 	if m.machine != nil {
-		if closes(e.Event) || begun(e) || e.Event.Role() == history.Decision {
+		if closes(e.Event) || turnsPause(e.Event) || begun(e) || e.Event.Role() == history.Decision {
 			return false, nil
 		}
 		if err := w.tell(m, &e); err != nil {
@@ -68,4 +71,13 @@ func (w *runner) absorb(m *memory, e history.Entry) (ok bool, err error) {
 	m.absorbed = append(m.absorbed, e)
 	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	return true, nil
+}
+
+// turnsPause reports whether code that was told everything so far is of no use behind an event: it is told less from then on, or more.
+func turnsPause(e history.Event) bool {
+	switch e.(type) {
+	case *history.Paused, *history.Unpaused:
+		return true
+	}
+	return false
 }

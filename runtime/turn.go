@@ -325,7 +325,7 @@ func (w *runner) recordAlone(m *memory, e history.Entry) error {
 			m.machine.Stop()
 			m.machine, m.stall = nil, err
 		}
-	} else if e.Event.Role() == history.Input || closes(e.Event) {
+	} else if e.Event.Role() == history.Input || closes(e.Event) || turnsPause(e.Event) {
 		m.forgetCode() // it was not told
 	}
 	w.push(m, e)

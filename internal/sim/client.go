@@ -57,6 +57,12 @@ func (c *client) live() {
 			_ = pass(c.w.ctx, time.Duration(c.dice.Int64N(int64(3*time.Second))))
 		}
 		c.ask()
+		if c.w.pauses && c.w.hash(uint64(c.asked), c.name, "pause")%10 == 0 {
+			c.pause()
+		}
+	}
+	if c.w.pauses {
+		c.letGoOn()
 	}
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
@@ -89,6 +95,31 @@ func (c *client) ask() {
 			_, err := rt.Describe(c.w.ctx, id)
 			return err
 		})
+	}
+}
+
+// pause holds an execution, or lets one go on.
+func (c *client) pause() {
+	n := c.w.hash(uint64(c.asked), c.name, "of what")
+	id := ids[n%uint64(len(ids))]
+	c.asked++
+	request := fmt.Sprintf("%s-%d", c.name, c.asked)
+	if n>>8%2 == 0 {
+		c.insist(id, request, "pause", func(rt *runtime.Runtime) error { return rt.Pause(c.w.ctx, id, runtime.RequestID(request)) })
+		return
+	}
+	c.unpause(id, request)
+}
+
+func (c *client) unpause(id, request string) {
+	c.insist(id, request, "unpause", func(rt *runtime.Runtime) error { return rt.Unpause(c.w.ctx, id, runtime.RequestID(request)) })
+}
+
+// letGoOn ends all pauses, when all is well.
+func (c *client) letGoOn() {
+	for _, id := range ids {
+		c.asked++
+		c.unpause(id, fmt.Sprintf("%s-%d", c.name, c.asked))
 	}
 }
 
@@ -311,7 +342,7 @@ func kindOf(err error) string {
 	}
 	for _, known := range []error{
 		runtime.ErrAlreadyRunning, runtime.ErrAlreadyExists, runtime.ErrNotFound, runtime.ErrNotRunning, runtime.ErrSettled, runtime.ErrStale,
-		runtime.ErrRefused, runtime.ErrStalled, runtime.ErrInvalid,
+		runtime.ErrRefused, runtime.ErrPaused, runtime.ErrStalled, runtime.ErrInvalid,
 	} {
 		if errors.Is(err, known) {
 			return known.Error()

@@ -137,6 +137,7 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	if begins {
 		j.lookAtBeginning(at, s, started)
 	}
+	j.lookAtPause(at, s, e)
 	j.lookAtOutcome(at, s, e)
 	j.lookAtOthers(at, s, e)
 	j.lookAtTry(at, s, e)

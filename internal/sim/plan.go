@@ -33,7 +33,7 @@ func parts() (all []string) {
 	for _, f := range faults {
 		all = append(all, string(f))
 	}
-	return append(all, "death", "pause", "clock", "code", "favourites", "forgetting", "few hands", "troubles", "clocks apart", "makers apart")
+	return append(all, "death", "pause", "clock", "code", "favourites", "forgetting", "few hands", "troubles", "clocks apart", "makers apart", "pauses")
 }
 
 // spare takes parts out of the weather.
@@ -60,6 +60,8 @@ func (f *weather) spare(p Plan) {
 			f.skew = 0
 		case "makers apart":
 			f.apart = false
+		case "pauses":
+			f.pauses = false
 		default:
 			delete(f.rates, fault(part))
 		}
@@ -92,6 +94,8 @@ func (f *weather) has(part string) bool {
 		return f.skew > 0
 	case "makers apart":
 		return f.apart
+	case "pauses":
+		return f.pauses
 	}
 	return f.rates[fault(part)] > 0
 }

@@ -69,7 +69,7 @@ func (j *judge) asleep(l *life, id history.ID, s *history.State, a runtime.Agend
 func (j *judge) undone(id history.ID, s *history.State, a runtime.Agenda, idle bool) {
 	for _, step := range slices.Sorted(maps.Keys(s.Activities)) {
 		open := s.Activities[step]
-		if !slices.Contains(a.Steps, step) && !open.Pending && s.Stall == nil {
+		if !slices.Contains(a.Steps, step) && !open.Pending && s.Stall == nil && s.Pause == nil {
 			j.w.wrong("%s: nobody will make activity %s (step %d)", id.Workflow, open.Name, step)
 		}
 	}

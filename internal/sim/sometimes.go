@@ -26,6 +26,7 @@ var Sometimes = []string{
 	"an append arrives late and loses",
 	"an attempt goes on at a checkpoint",
 	"an attempt is lost",
+	"an execution goes on after a pause, and is told something",
 	"an execution is handed over",
 	"an execution is handed over with an attempt in hand",
 	"an execution is taken over from a node that was buried",

@@ -69,6 +69,7 @@ type weather struct {
 	hands   int
 	changes bool // of code
 	ranks   bool // the director has favourites
+	pauses  bool // clients pause executions
 	several      // nodes
 }
 
@@ -101,6 +102,7 @@ func newWorld(t *testing.T, r *Report, s *script) *World {
 	} else if w.hash(0, "nodes")%shareOfNodes == 0 {
 		w.forecastNodes()
 	}
+	w.pauses = s == nil && w.hash(0, "pauses")%3 == 0
 	w.spare(r.Plan)
 	for _, part := range parts() {
 		if w.has(part) {
