@@ -94,6 +94,9 @@ func (w *runner) turn(m *memory, c *call) error {
 		c.answer.nothing = true
 		return nil
 	}
+	if w.owns && !m.guessed {
+		w.stand(m) // to look for an earlier request can take so long that another node owns the execution now
+	}
 	if err := w.command(m, c, c.command); err != nil || c.answer.err != nil || c.then == nil {
 		return err
 	}

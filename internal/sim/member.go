@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/clewflow/clew/history"
@@ -253,7 +254,9 @@ func (j *judge) nodesAtRest() {
 			a.Steps = append(a.Steps, b.Steps...)
 			j.idle(id, b, j.w.hands == 0 || o.rt.Stats().InHand < j.w.hands)
 		}
-		j.undone(id, &s.state, a, false)
+		if slices.ContainsFunc(all, func(o *life) bool { return !o.idle }) { // else some of it can be made by nobody
+			j.undone(id, &s.state, a, false)
+		}
 		if silent {
 			j.unsaidAmongNodes(id, &s.state, patience)
 		}

@@ -174,7 +174,7 @@ func (w *World) join(name string) {
 		w.fault("clocks apart")
 		offset = time.Duration(w.dice.Int64N(int64(2*w.skew))) - w.skew
 	}
-	l.idle = w.apart && w.names%2 == 0
+	l.idle = w.apart && w.names%2 == 0 && slices.ContainsFunc(w.all(), func(o *life) bool { return !o.idle })
 	w.note("%s joins: offset %s, idle %t", l.tag, offset, l.idle)
 	for _, o := range w.all() {
 		if o.isCut() {
