@@ -70,6 +70,12 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 	x, s, now := &execution{id: id, rt: r}, m.state, r.now()
 	durable := s.Seq - uint64(len(m.pending))
 	if !r.owns(id, s.Run.Type, s.Run.Version) {
+		steps, _ := r.queue.Steps(id)
+		for _, step := range steps {
+			if x.over(s, step) {
+				r.queue.Settle(x.key(step), errSettledElsewhere)
+			}
+		}
 		x.claim(m)
 		return nil
 	}
@@ -97,6 +103,17 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 		}
 	}
 	return gone
+}
+
+// over reports whether the newest attempt of an activity that is known here is over by what its owner has recorded. One whose start is
+// not recorded yet is not.
+func (x *execution) over(s *history.State, step history.Step) bool {
+	a := s.Activities[step]
+	if a == nil {
+		return true
+	}
+	newest := x.rt.queue.Newest(x.key(step))
+	return a.Serial > newest || a.Serial == newest && a.Started.IsZero()
 }
 
 // attempts makes the attempts that dispatch hands out.

@@ -227,6 +227,9 @@ func (j *judge) nodesAtRest() {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for _, l := range all {
+		j.untold(l, patience)
+	}
 	for _, id := range j.ids() {
 		s := j.all[id]
 		if !isOpen(&s.state) || time.Since(s.at) < patience {
@@ -259,6 +262,16 @@ func (j *judge) nodesAtRest() {
 		}
 		if silent {
 			j.unsaidAmongNodes(id, &s.state, patience)
+		}
+	}
+}
+
+// untold looks for attempts that are made though they are settled, and nobody tells whoever makes them. The caller holds j.mu.
+func (j *judge) untold(l *life, patience time.Duration) {
+	for _, one := range l.hands.inHand() {
+		s := j.of(idOf(one.info.Execution))
+		if !j.isOpenStep(one.info) && one.ctx.Err() == nil && time.Since(s.at) > patience {
+			j.w.wrong("attempt %d of step %d of %s is settled, and nobody tells %s, which makes it", one.info.Number, one.info.Step, one.info.Execution, l.tag)
 		}
 	}
 }
