@@ -149,8 +149,6 @@ var mutants = []mutant{
 		"\tif kept, ok := m.kept[key]; ok {\n", "\tif kept, ok := m.kept[key]; ok && gate {\n"},
 
 	// Several nodes.
-	{"act-before-others-let-go", "members/members.go",
-		"o != nil && o.ID != member && m.holds(o.ID, m.epochs[i+1].from) {", "o != nil && o.ID == \"\" && m.holds(o.ID, m.epochs[i+1].from) {"},
 	{"lease-not-kept", "runtime/node.go",
 		"!n.leaving && now.Sub(n.acked) < n.lease*3/4 && now.Sub(n.echoed) < n.lease\n", "!n.leaving && now.After(n.acked.Add(-time.Hour))\n"},
 	{"nobody-is-buried", "runtime/node.go",
@@ -159,8 +157,6 @@ var mutants = []mutant{
 		"errors.Is(err, store.ErrConflict) {\n\t\t\t\treturn errBuried\n", "errors.Is(err, store.ErrConflict) {\n\t\t\t\tn.r.logger.Debug(\"buried\")\n"},
 	{"what-was-missed-is-not-looked-for", "runtime/node.go",
 		"\t\t\tn.again()\n", "\t\t\tn.r.logger.Debug(\"missed\")\n"},
-	{"in-hand-not-handed-over", "runtime/claim.go",
-		"\tall := r.queue.Taken(id)\n", "\tall := r.queue.Taken(id)[:0]\n"},
 	{"foreign-input-not-attended", "runtime/ear.go",
 		"\tcase tail != nil && r.owns(id, tail.Type, tail.Version):\n", "\tcase tail != nil && tail.Seq == 0:\n"},
 	{"not-taken-up", "runtime/share.go",
