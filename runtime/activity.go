@@ -69,6 +69,9 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 	x, s, now := &execution{id: id, rt: r}, m.state, r.now()
 	durable := s.Seq - uint64(len(m.pending))
+	if s.Pause != nil {
+		r.queue.Yield(id) // who has recorded the pause may not have offered what is offered here
+	}
 	if !r.owns(id, s.Run.Type, s.Run.Version) {
 		steps, _ := r.queue.Steps(id)
 		for _, step := range steps {

@@ -44,7 +44,8 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 	case *history.ActivityCancelled:
 		x.settle(v.Step, activity.ErrCancelled)
 	case *history.Paused:
-		q.Yield(x.id) // what is in hand goes on
+		q.Yield(x.id)   // what is in hand goes on
+		x.rt.soon(x.id) // so does what goes on outside, which is known again then
 	case *history.Unpaused:
 		x.rt.soon(x.id)
 	case *history.UpdateCompleted:

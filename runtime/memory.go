@@ -140,19 +140,6 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	return nil
 }
 
-// told is what the code of a run is told: all, unless it is held.
-func told(s *history.State, run []history.Entry) []history.Entry {
-	if s.Pause == nil {
-		return run
-	}
-	for i, e := range run {
-		if e.Seq > s.Told && e.Event.Role() == history.Input {
-			return run[:i]
-		}
-	}
-	return run
-}
-
 // carriedBy reads from the log what the runs before have left to a run.
 func (w *runner) carriedBy(run []history.Entry) ([]replay.Carried, error) {
 	started, ok := run[0].Event.(*history.Started)

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -199,4 +200,42 @@ func TestWhoAsksDuringAPauseLeavesNothingBehind(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 7, out)
 	}, definitions...)
+}
+
+// TestAPauseThatAnotherNodeRecordsHoldsRetriesToo: the owner hears of it, and what it was about to make again waits.
+func TestAPauseThatAnotherNodeRecordsHoldsRetriesToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c counts
+		do := activity.Define("do", func(_ context.Context, what string) (string, error) {
+			c.count(what)
+			if c.of(what) == 1 {
+				return "", context.DeadlineExceeded
+			}
+			return what, nil
+		}, activity.Retry{Initial: 5 * time.Second})
+		code := workflow.Define("retries", func(ctx workflow.Context, what string) (string, error) { return workflow.Do(ctx, do, what) })
+		p := newParty(t, 2, code, do)
+		ctx := t.Context()
+		for i := range 16 {
+			id := fmt.Sprint("r", i)
+			_, err := runtime.Start(ctx, p.nodes[0].Runtime, id, code, id)
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Second)
+		for i := range 16 {
+			require.NoError(t, p.nodes[1].Pause(ctx, fmt.Sprint("r", i)))
+		}
+		time.Sleep(time.Minute)
+		for i := range 16 {
+			id := fmt.Sprint("r", i)
+			require.Equal(t, 1, c.of(id), id)
+			require.NoError(t, p.nodes[0].Unpause(ctx, id))
+		}
+		for i := range 16 {
+			_, err := runtime.Result(ctx, p.nodes[0].Runtime, fmt.Sprint("r", i), code)
+			require.NoError(t, err)
+			require.Equal(t, 2, c.of(fmt.Sprint("r", i)))
+		}
+		p.close()
+	})
 }

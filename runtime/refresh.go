@@ -72,12 +72,3 @@ func (w *runner) absorb(m *memory, e history.Entry) (ok bool, err error) {
 	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	return true, nil
 }
-
-// turnsPause reports whether code that was told everything so far is of no use behind an event: it is told less from then on, or more.
-func turnsPause(e history.Event) bool {
-	switch e.(type) {
-	case *history.Paused, *history.Unpaused:
-		return true
-	}
-	return false
-}

@@ -206,13 +206,6 @@ func (m *memory) forgetCode() {
 	}
 }
 
-func because(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return ", because " + reason
-}
-
 // informed adds what only those know who run the code and hold the attempts.
 func (w *runner) informed(m *memory, command commands.Command) commands.Command {
 	newest := func(a *commands.Attempt) {

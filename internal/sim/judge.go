@@ -40,6 +40,7 @@ type stream struct {
 	at       time.Time // when something was stored last, by the clock of the world
 	decider  string    // the node that has decided last
 	listener string    // the node that has recorded the last input
+	paused   time.Time // when it was held last, by the clock of the world
 }
 
 func newJudge(w *World) *judge {

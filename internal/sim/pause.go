@@ -1,9 +1,16 @@
 package sim
 
-import "github.com/clewflow/clew/history"
+import (
+	"time"
+
+	"github.com/clewflow/clew/history"
+)
 
 // lookAtPause looks whether an execution that is held is.
 func (j *judge) lookAtPause(at func() string, s *stream, e history.Entry) {
+	if _, pauses := e.Event.(*history.Paused); pauses {
+		s.paused = time.Now()
+	}
 	if s.state.Pause == nil || !isOpen(&s.state) {
 		return
 	}

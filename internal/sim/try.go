@@ -107,6 +107,8 @@ func (j *judge) begins(info activity.Attempt, now time.Time, checkpoint int, res
 	case s.state.Run.ID != info.Run && j.begun[info.Run]: // it is over; so will this attempt be
 	case s.state.Run.ID != info.Run || t == nil:
 		j.w.wrong("attempt %d of step %d of %s is made, and nobody has asked for it", info.Number, info.Step, info.Execution)
+	case s.state.Pause != nil && time.Since(s.paused) > j.w.patience():
+		j.w.wrong("attempt %d of step %d of %s is begun, which is paused since entry %d", info.Number, info.Step, info.Execution, s.state.Pause.Seq)
 	case info.Number <= t.failed: // it has just failed, and not everybody knows
 	case now.Before(t.retry):
 		j.w.wrong("attempt %d of step %d of %s is made at %s, and was to be at %s", info.Number, info.Step, info.Execution, now, t.retry)
