@@ -10,6 +10,7 @@ package activity
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/clewflow/clew/history"
@@ -45,6 +46,7 @@ func Declare[In, Out any](name string, opts ...Option) Type[In, Out] {
 	d := &definition{name: name}
 	d.settings.apply(opts)
 	d.policy, d.err = d.settings.policy()
+	d.err = errors.Join(d.err, d.settings.checkLimit())
 	return Type[In, Out]{d}
 }
 
@@ -119,7 +121,7 @@ type Attempt struct {
 	Serial      uint64            // of this hand-out: it rises with each, also where Number does not, as after a crash
 	Scheduled   time.Time         // when the workflow asked for it
 	Started     time.Time         // when this attempt began
-	Deadline    time.Time         // the nearest limit; zero: none
+	Deadline    time.Time         // the nearest limit, as it stood when the attempt began; zero: none
 	LastFailure error             // of the attempt before; nil if none failed
 	Headers     map[string]string // of the run, see workflow.Header
 

@@ -24,6 +24,10 @@ type Settings struct {
 	base       history.Policy // zero is unset
 	queue      string
 	neverRetry []error
+	limit      history.Rule // of definitions
+	limited    bool
+	keyOf      func(any) (string, error)
+	err        error // what is wrong with an option
 }
 
 // NoTimeout, given to [StartToClose], lets an attempt take as long as it keeps beating. It needs [HeartbeatWithin].
@@ -193,7 +197,21 @@ func (s *Settings) policy() (*history.Policy, error) {
 		}
 		p.NeverRetry = append(p.NeverRetry, code)
 	}
-	return &p, check(&p, s.queue)
+	p.Admission = set.Admission
+	p.From = history.Sources{Recorded: true, Definition: s.says()}
+	return &p, errors.Join(s.err, check(&p, s.queue), checkAdmission(&p.Admission))
+}
+
+// says are the fields that s sets.
+func (s *Settings) says() history.Fields {
+	said := s.base.Says()
+	if len(s.neverRetry) > 0 {
+		said |= history.NeverRetryField
+	}
+	if s.queue != "" {
+		said |= history.QueueField
+	}
+	return said
 }
 
 func check(p *history.Policy, queue string) error {

@@ -31,7 +31,7 @@ func TestUnsetIsInheritedFromClew(t *testing.T) {
 	assert.Equal(t, &history.Policy{
 		StartToClose: 10 * time.Minute, Assumed: true, ScheduleToClose: 24 * time.Hour,
 		Retry:     history.Retry{Backoff: history.Exponential, Initial: time.Second, Factor: 2, Max: time.Minute, Jitter: 0.2},
-		OnTimeout: history.ThenRetry, OnCancel: history.TryCancel,
+		OnTimeout: history.ThenRetry, OnCancel: history.TryCancel, From: history.Sources{Recorded: true},
 	}, c.Policy)
 }
 
@@ -48,6 +48,12 @@ func TestCallOverridesTheDefinitionFieldByField(t *testing.T) {
 		ScheduleToStart: time.Hour, StartToClose: time.Minute, ScheduleToClose: time.Hour, Heartbeat: time.Second,
 		Retry:      history.Retry{MaxAttempts: 5, Backoff: history.Linear, Initial: 2 * time.Second, Factor: 1.5, Max: time.Hour, Jitter: 0.2},
 		NeverRetry: []string{"gone", "broke"}, OnTimeout: history.ThenReturn, OnCancel: history.LeaveRunning,
+		From: history.Sources{
+			Recorded: true,
+			Asked:    history.ScheduleToCloseField | history.HeartbeatField | history.BackoffField | history.FactorField | history.NeverRetryField | history.OnCancelField,
+			Definition: history.ScheduleToStartField | history.StartToCloseField | history.MaxAttemptsField | history.InitialField | history.FactorField | history.MaxField |
+				history.OnTimeoutField | history.NeverRetryField | history.QueueField,
+		},
 	}
 	for range 2 {
 		c, err := activity.Resolve(a, call)
@@ -58,6 +64,15 @@ func TestCallOverridesTheDefinitionFieldByField(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"gone"}, plain.Policy.NeverRetry, "a call leaves the definition as it is")
 	assert.Zero(t, plain.Policy.Heartbeat)
+	assert.Equal(t, want.From.Definition, plain.Policy.From.Definition)
+	assert.Zero(t, plain.Policy.From.Asked)
+}
+
+func TestWhatHasNoDefinitionIsAskedForByTheCall(t *testing.T) {
+	c, err := activity.Inline("a", time.Second, options(activity.MaxAttempts(3)))
+	require.NoError(t, err)
+	assert.Equal(t, time.Second, c.Policy.StartToClose)
+	assert.Equal(t, history.Sources{Recorded: true, Asked: history.MaxAttemptsField}, c.Policy.From, "a limit that goes without saying is the default")
 }
 
 func TestNoJitterAndNoCapMeanNone(t *testing.T) {

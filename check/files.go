@@ -49,6 +49,18 @@ func Files(paths ...string) iter.Seq2[History, error] {
 	}
 }
 
+// Within are the files of which [Files] reads the histories.
+func Within(paths ...string) (files []string, err error) {
+	for _, path := range paths {
+		found, err := within(path)
+		if err != nil {
+			return nil, fmt.Errorf("check: looking for histories: %w", err)
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
 func within(path string) (files []string, err error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.IsDir() {
@@ -76,6 +88,9 @@ func readFile(path string, yield func(History, error) bool) bool {
 	defer f.Close()
 	some := false
 	for h, err := range Read(f) {
+		if err == nil && h.ID.Family() != "" {
+			continue // it says what was taken away, and is no execution
+		}
 		if err != nil {
 			err = fmt.Errorf("check: reading %s: %w", path, err)
 		}
@@ -96,7 +111,7 @@ func Read(from io.Reader) iter.Seq2[History, error] {
 		h := pages{}
 		for {
 			text, err := in.ReadBytes('\n')
-			if text = bytes.TrimSpace(text); len(text) > 0 {
+			if text = bytes.TrimSpace(text); len(text) > 0 && !history.IsArchiveLine(text) {
 				next, begins := heading(text)
 				if begins && h.begun && !yield(h.history(), nil) {
 					return

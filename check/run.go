@@ -21,6 +21,9 @@ type Run struct {
 // Started is the beginning of the run.
 func (r *Run) Started() *history.Started { return r.Entries[0].Event.(*history.Started) }
 
+// Version is that of the code which the run is of now.
+func (r *Run) Version() int { return history.VersionOf(r.Entries) }
+
 // ReadRun reads the run with a number, 0 for the newest, and opens its payloads; v is not nil. Of the runs before no more is
 // kept in memory than what the run carries on. With an error there may be a run all the same, of which no more than
 // what it is can be relied on.

@@ -52,7 +52,7 @@ func (k *checker) look(ctx context.Context, h History) finding {
 	f := finding{verdict: Unreadable, example: Example{Namespace: h.ID.Namespace, ID: h.ID.Workflow}}
 	if r != nil {
 		started := r.Started()
-		f.workflow, f.version, f.open, f.entries = started.Type, started.Version, r.Open, len(r.Entries)
+		f.workflow, f.version, f.open, f.entries = started.Type, r.Version(), r.Open, len(r.Entries)
 		f.example = Example{Namespace: r.ID.Namespace, ID: r.ID.Workflow, Run: started.Run, Number: started.Number, Open: r.Open}
 	}
 	if err != nil {
@@ -90,11 +90,12 @@ func (k *checker) within(r *Run) judgement {
 
 func (k *checker) judge(r *Run) judgement {
 	started := r.Started()
-	code := k.codes(started.Type, started.Version)
+	version := r.Version()
+	code := k.codes(started.Type, version)
 	if code == nil {
 		text := "there is no code for workflow " + started.Type
-		if started.Version > 0 {
-			text += fmt.Sprintf(" version %d", started.Version)
+		if version > 0 {
+			text += fmt.Sprintf(" version %d", version)
 		}
 		return judgement{verdict: NoCode, text: text}
 	}

@@ -207,7 +207,7 @@ func (c FailActivity) decide(s *history.State, now time.Time) ([]history.Event, 
 		return follows(&history.ActivityCancelled{Try: try, Failure: c.Failure, Checkpoint: c.last(a)})
 	}
 	never := func(code string) bool { return slices.Contains(a.Policy.NeverRetry, code) }
-	retryAt, final := next(a, now, c.RetryAfter, c.Dice)
+	retryAt, final := next(s, a, now, c.RetryAfter, c.Dice)
 	if c.Final || slices.ContainsFunc(c.Codes, never) {
 		final = FinalNonRetryable
 	}
@@ -229,7 +229,7 @@ func later(a, b time.Time) time.Time {
 }
 
 // next says when the attempt after the one in hand is to be made, or why there is none.
-func next(a *history.Activity, now time.Time, retryAfter time.Duration, dice float64) (at time.Time, final string) {
+func next(s *history.State, a *history.Activity, now time.Time, retryAfter time.Duration, dice float64) (at time.Time, final string) {
 	if most := a.Policy.Retry.MaxAttempts; most > 0 && a.Attempt >= most {
 		return at, FinalAttempts
 	}
@@ -237,7 +237,7 @@ func next(a *history.Activity, now time.Time, retryAfter time.Duration, dice flo
 	if delay <= 0 {
 		delay = a.Policy.Retry.Delay(a.Attempt, dice)
 	}
-	if delay >= a.Deadline().Sub(now) {
+	if delay >= s.DeadlineAt(a, now).Sub(now) {
 		return at, FinalTime
 	}
 	return now.Add(delay), ""
@@ -280,4 +280,63 @@ func (c SettleCancelled) decide(s *history.State, _ time.Time) ([]history.Event,
 	}
 	try := history.Try{Step: a.Step, Serial: a.Serial, Attempt: a.Attempt}
 	return follows(&history.ActivityCancelled{Try: try, Failure: a.LastFailure, Checkpoint: a.Checkpoint})
+}
+
+// ChangeActivity has an activity that is not settled made at once, with another input if one is given, and with all its attempts if Reset.
+// One that is in hand is not changed.
+type ChangeActivity struct {
+	Step   history.Step
+	Input  history.Payload // absent: as it is
+	Reset  bool            // attempts and limits begin anew
+	Reason string
+	InHand bool // an attempt is under way; only the shell knows
+}
+
+func (c ChangeActivity) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a, err := unsettled(s, c.Step)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.CancelRequested:
+		return nil, fmt.Errorf("%w: %s is to end", ErrSettled, a.Name)
+	case c.InHand || !a.Started.IsZero():
+		return nil, fmt.Errorf("%w: attempt %d of %s is under way; give its outcome, or wait for it", ErrStale, a.Attempt, a.Name)
+	}
+	return follows(&history.ActivityChanged{Step: c.Step, Input: c.Input, Reset: c.Reset, Reason: c.Reason})
+}
+
+// FinalOperator: an operator has let the activity fail.
+const FinalOperator = "operator"
+
+// GiveOutcome settles an activity by hand. What is in hand of it is cancelled.
+type GiveOutcome struct {
+	Step    history.Step
+	Result  history.Payload
+	Failure history.Payload // absent: it completed
+	Reason  string
+	Newest  history.Serial // handed out for this step, 0 if nobody here knows
+}
+
+func (c GiveOutcome) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	a, err := unsettled(s, c.Step)
+	if err != nil {
+		return nil, err
+	}
+	try := history.Try{Step: a.Step, Serial: max(a.Serial, c.Newest), Attempt: a.Attempt, Started: a.Started}
+	if !c.Failure.Absent() {
+		return follows(&history.ActivityFailed{Try: try, Failure: c.Failure, Checkpoint: a.Checkpoint, Final: FinalOperator, Reason: c.Reason})
+	}
+	return follows(&history.ActivityCompleted{Try: try, Result: c.Result, Reason: c.Reason})
+}
+
+// unsettled is the activity of a step, of an open run.
+func unsettled(s *history.State, step history.Step) (*history.Activity, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	a := s.Activities[step]
+	if a == nil {
+		return nil, fmt.Errorf("%w: step %d is no activity of run %s, or has its outcome", ErrSettled, step, s.Run.ID)
+	}
+	return a, nil
 }

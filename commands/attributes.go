@@ -53,3 +53,23 @@ func (c Publish) decide(s *history.State, _ time.Time) ([]history.Event, error) 
 	}
 	return follows(&history.Published{View: c.View})
 }
+
+// ChangeAttributes changes what the run can be found by, without its code.
+type ChangeAttributes struct {
+	Attributes history.Payload
+	Reason     string
+}
+
+func (c ChangeAttributes) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil {
+		return nil, err
+	}
+	var changes map[string]json.RawMessage
+	if err := c.Attributes.Decode(&changes); err != nil {
+		return nil, &Invalid{Field: "the attributes", Value: string(c.Attributes.Data), Want: "a JSON object"}
+	}
+	if err := CheckAttributes(changes, len(s.Attributes.With(c.Attributes))); err != nil {
+		return nil, err
+	}
+	return follows(&history.AttributesChanged{Attributes: c.Attributes, Reason: c.Reason})
+}

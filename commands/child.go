@@ -23,6 +23,7 @@ type AskChild struct {
 	CorrelationID    string
 	Memo, Attributes history.Payload
 	Headers          history.Payload // absent: those of the parent
+	Once             bool            // only if the id was never used
 }
 
 func (c AskChild) decide(s *history.State, _ time.Time) ([]history.Event, error) {
@@ -35,7 +36,7 @@ func (c AskChild) decide(s *history.State, _ time.Time) ([]history.Event, error)
 	return follows(&history.ChildAsked{
 		Step: c.Step, ID: c.ID, Type: c.Type, Version: c.Version, Input: c.Input, OnParentClose: c.OnParentClose, OnCancel: c.OnCancel,
 		RunTimeout: c.RunTimeout, ExecutionTimeout: c.ExecutionTimeout, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
-		Headers: c.Headers,
+		Headers: c.Headers, Once: c.Once,
 	})
 }
 
@@ -58,22 +59,38 @@ type NoteChildStarted struct {
 }
 
 func (c NoteChildStarted) decide(s *history.State, _ time.Time) ([]history.Event, error) {
-	child, err := openChild(s, c.Run, c.Step)
-	if child == nil || child.Chain != "" {
+	child, err := askedChild(s, c.Run, c.Step)
+	if child == nil {
 		return nil, err
 	}
 	return follows(&history.ChildStarted{Step: c.Step, Chain: c.Chain})
 }
 
-// openChild returns a child of the current run. If that has ended, or is another one, the error says so.
+// openChild returns a child of the current run, by the name of that or of one from which it has adopted the child. If the run has ended, or is
+// another one, the error says so.
 func openChild(s *history.State, run string, step history.Step) (*history.Child, error) {
 	if err := running(s); err != nil {
 		return nil, err
 	}
-	if s.Run.ID != run {
+	child := s.Children[step]
+	if s.Run.ID != run && (child == nil || !s.Of(child, run)) {
 		return nil, fmt.Errorf("%w: run %s has continued as %s", ErrNotRunning, run, s.Run.ID)
 	}
-	return s.Children[step], nil
+	return child, nil
+}
+
+// askedChild is openChild for what came of its start: nil if that is known. A run that has adopted a child asks for it anew itself. What came
+// late of the start that the run before has asked for is nothing to it: the child may have been refused because it was started by the run
+// that is there, or be about to end with the run that asked for it.
+func askedChild(s *history.State, run string, step history.Step) (*history.Child, error) {
+	child, err := openChild(s, run, step)
+	switch {
+	case child == nil || child.Chain != "" && !child.Again:
+		return nil, err
+	case s.Run.ID != run:
+		return nil, fmt.Errorf("%w: run %s was followed by %s, which asks for the child itself", ErrNotRunning, run, s.Run.ID)
+	}
+	return child, nil
 }
 
 // RefuseChild says why a child could not be started.
@@ -85,9 +102,9 @@ type RefuseChild struct {
 }
 
 func (c RefuseChild) decide(s *history.State, _ time.Time) ([]history.Event, error) {
-	child, err := openChild(s, c.Run, c.Step)
+	child, err := askedChild(s, c.Run, c.Step)
 	switch {
-	case child == nil || child.Chain != "":
+	case child == nil:
 		return nil, err
 	case child.Settled():
 		return follows(&history.ChildCancelDelivered{Step: c.Step})
@@ -135,6 +152,10 @@ func (c CloseChild) decide(s *history.State, _ time.Time) ([]history.Event, erro
 		return nil, err
 	case child.Settled():
 		return follows(&history.ChildCancelDelivered{Step: c.Step})
+	case child.Again && c.Status != history.StatusCompleted:
+		return nothing() // it is asked for again
+	case s.Run.ID != c.Run && child.Chain != "" && !child.Again && !child.CancelRequested:
+		return nothing() // the run that is there has had it begun again, and this is the end that came before
 	}
 	return follows(&history.ChildClosed{
 		Step: c.Step, Run: c.Last, Status: c.Status, Result: c.Outcome.Result, Failure: c.Outcome.Failure, Reason: c.Outcome.Reason,
@@ -144,11 +165,12 @@ func (c CloseChild) decide(s *history.State, _ time.Time) ([]history.Event, erro
 // FollowParent says to a child that the chain of its parent has ended. What follows was fixed when the child started.
 type FollowParent struct {
 	Chain  string // of the parent
+	Run    string // that the child was seen to belong to
 	Unread []uint64
 }
 
 func (c FollowParent) decide(s *history.State, _ time.Time) ([]history.Event, error) {
-	if !s.Open() || s.Run.Parent.Chain != c.Chain {
+	if !s.Open() || s.Run.Parent.Chain != c.Chain || s.Run.Parent.Run != c.Run {
 		return nothing()
 	}
 	p := s.Run.Parent

@@ -28,6 +28,7 @@ var (
 	ErrTooLarge       = errors.New("clew: too large")
 	ErrTooManySignals = errors.New("clew: too many unread signals")
 	ErrTooManyUpdates = errors.New("clew: too many updates are not answered")
+	ErrEnding         = errors.New("clew: the execution is about to end")
 	ErrHistoryFull    = errors.New("clew: the history of the run has reached its limit")
 )
 

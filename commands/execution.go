@@ -41,17 +41,22 @@ type Start struct {
 	At               time.Time     // nor before this
 	RunTimeout       time.Duration
 	ExecutionTimeout time.Duration
+	From             history.Sources // of these two
 	CorrelationID    string
 	Memo, Attributes history.Payload
 	Headers          history.Payload
 	Parent           history.Parent
 	Root             string
+	Depth            int // of a child, see [history.Started]
 	Pinned           bool
 	Route            string
 	Budget           history.Budget // zero: the standard one
+	OnFailure        history.OnFailure
 	IfRunning        IfRunning
 	IfClosed         IfClosed
 	Unread           []uint64 // signals that the code of the run to be terminated has not received, if that is known
+	Slot             Slot     // what is known of its limits
+	Again            bool     // the parent has adopted that it asked for this: it is not started if it is under way or has completed
 }
 
 func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) {
@@ -62,6 +67,14 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 	switch {
 	case c.isChild() && s.Status != 0 && s.Run.Parent == c.Parent:
 		return nothing() // it was started before
+	case c.Again && c.continues(s) && s.Status == history.StatusCompleted:
+		return nothing()
+	case c.Again && c.continues(s) && s.Open() && s.Run.CancelRequested:
+		return nil, fmt.Errorf("%w: it was asked to by the run before", ErrEnding)
+	case c.Again && c.continues(s) && s.Open() && s.Run.Parent.Run != c.Parent.Run:
+		return follows(&history.ParentChanged{Run: c.Parent.Run})
+	case c.Again && c.continues(s) && s.Open():
+		return nothing()
 	case s.Open() && c.IfRunning == Refuse:
 		return nil, fmt.Errorf("%w as run %s; wait for it, or start with IfRunning(UseExisting) or IfRunning(TerminateExisting)", ErrAlreadyRunning, s.Run.ID)
 	case s.Open() && c.IfRunning == UseExisting:
@@ -75,6 +88,15 @@ func (c Start) decide(s *history.State, now time.Time) ([]history.Event, error) 
 }
 
 func (c Start) isChild() bool { return c.Parent.ID != "" }
+
+// continues reports whether the run that there is was asked for by the step which now asks again.
+func (c Start) continues(s *history.State) bool {
+	if s.Status == 0 {
+		return false
+	}
+	p := s.Run.Parent
+	return p.ID == c.Parent.ID && p.Chain == c.Parent.Chain && p.Step == c.Parent.Step
+}
 
 func (c Start) check(now time.Time) error {
 	for _, d := range []struct {
@@ -106,7 +128,8 @@ func (c Start) started(s *history.State, now time.Time) *history.Started {
 	e := &history.Started{
 		ID: c.ID, Run: c.Run, Chain: c.Run, Number: s.Run.Number + 1, Type: c.Type, Version: c.Version, Input: c.Input, Seed: c.Seed,
 		Origin: c.Origin, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes, Headers: c.Headers, Parent: c.Parent,
-		Root: c.Root, Pinned: c.Pinned, Route: c.Route, RunTimeout: c.RunTimeout, Budget: c.Budget,
+		Root: c.Root, Depth: c.Depth, Pinned: c.Pinned, Route: c.Route, RunTimeout: c.RunTimeout, From: c.From, Budget: c.Budget, OnFailure: c.OnFailure,
+		Key: c.Slot.Key,
 	}
 	if begin := now.Add(c.After); c.After > 0 && begin.After(c.At) {
 		e.BeginAt = begin
@@ -118,6 +141,7 @@ func (c Start) started(s *history.State, now time.Time) *history.Started {
 		begin = e.BeginAt
 	}
 	e.RunDeadline, e.Deadline = after(begin, c.RunTimeout), after(begin, c.ExecutionTimeout)
+	c.Slot.wait(e)
 	return e
 }
 
@@ -212,11 +236,12 @@ func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event,
 		return nil, err
 	}
 	r := s.Run
-	next := nextRun(s, c.ID, c.Run, c.Input, c.Seed)
+	next := nextRun(s, now, c.ID, c.Run, c.Input, c.Seed)
 	next.Version, next.Route = c.Version, c.Route
 	next.CorrelationID = cmp.Or(c.CorrelationID, r.CorrelationID)
 	next.Attributes = s.Attributes.With(c.Attributes).Payload()
 	next.RunTimeout = cmp.Or(c.RunTimeout, r.RunTimeout)
+	next.From = c.bounds(next.From)
 	next.Carried, next.Updates = history.Ranges(c.Unread), c.Updates
 	switch {
 	case c.Pin > 0:
@@ -237,6 +262,17 @@ func (c ContinueAsNew) decide(s *history.State, now time.Time) ([]history.Event,
 	return follows(&history.Continued{Closing: closing(s, nil)}, next)
 }
 
+// bounds say where the time-outs of the next run come from: what the code names, it has asked for.
+func (c ContinueAsNew) bounds(from history.Sources) history.Sources {
+	if c.RunTimeout > 0 {
+		from = from.AskedAnew(history.RunTimeoutField)
+	}
+	if c.ExecutionTimeout > 0 {
+		from = from.AskedAnew(history.ExecutionTimeoutField)
+	}
+	return from
+}
+
 // Restart ends the run, which cannot go on, and begins the next of its chain from the beginning.
 type Restart struct {
 	ID      history.ID
@@ -252,7 +288,7 @@ func (c Restart) decide(s *history.State, now time.Time) ([]history.Event, error
 	if err := running(s); err != nil {
 		return nil, err
 	}
-	next := nextRun(s, c.ID, c.Run, c.Input, c.Seed)
+	next := nextRun(s, now, c.ID, c.Run, c.Input, c.Seed)
 	next.Version, next.Route = s.Run.Version, s.Run.Route
 	next.RunDeadline = after(now, next.RunTimeout)
 	next.Carried, next.Updates = history.Ranges(c.Signals), c.Updates
@@ -260,15 +296,30 @@ func (c Restart) decide(s *history.State, now time.Time) ([]history.Event, error
 }
 
 // nextRun is the beginning of the run that continues that of s, as far as it is the same.
-func nextRun(s *history.State, id history.ID, run string, input history.Payload, seed uint64) *history.Started {
+func nextRun(s *history.State, now time.Time, id history.ID, run string, input history.Payload, seed uint64) *history.Started {
 	r := s.Run
+	_, deadline := s.Deadlines(now)
 	return &history.Started{
-		ID: id, Run: run, Chain: r.Chain, Number: r.Number + 1, Type: r.Type, Input: input, Seed: seed, Origin: r.Origin, Deadline: r.Deadline,
-		CorrelationID: r.CorrelationID, Memo: r.Memo, Attributes: s.Attributes.Payload(), Headers: r.Headers, Parent: r.Parent, Root: r.Root,
-		Pinned: r.Pinned, RunTimeout: r.RunTimeout, HadChildren: r.HadChildren, Budget: r.Budget,
+		ID: id, Run: run, Chain: r.Chain, Number: r.Number + 1, Type: r.Type, Input: input, Seed: seed, Origin: r.Origin, Deadline: deadline,
+		CorrelationID: r.CorrelationID, Memo: r.Memo, Attributes: s.Attributes.Payload(), Headers: r.Headers, Parent: r.Parent, Root: r.Root, Depth: r.Depth,
+		Pinned: r.Pinned, RunTimeout: r.RunTimeout, From: r.From, HadChildren: r.HadChildren, Budget: r.Budget, OnFailure: r.OnFailure,
+		Key: r.Key,
 	}
 }
 
 func closing(s *history.State, unread []uint64) history.Closing {
 	return history.Closing{Unread: unread, Abandoned: len(s.Activities), Children: len(s.Children)}
+}
+
+// Move puts the run on another version of its code. Whether that fits what is recorded only the shell can tell.
+type Move struct {
+	Version int
+	Reason  string
+}
+
+func (c Move) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil || s.Run.Version == c.Version {
+		return nil, err
+	}
+	return follows(&history.Moved{Version: c.Version, Reason: c.Reason})
 }

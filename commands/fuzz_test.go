@@ -90,6 +90,9 @@ func (w *world) random(s *source) Command {
 	if !w.live.Open() && s.upTo(3) > 0 {
 		return w.randomStart(s, payload)
 	}
+	if w.live.Run.Queued && s.upTo(3) == 0 {
+		return Admit{Run: pick(s, w.live.Run.ID, "r0")}
+	}
 	switch s.upTo(34) {
 	case 0:
 		return w.randomStart(s, payload)
@@ -140,7 +143,7 @@ func (w *world) random(s *source) Command {
 	for range s.upTo(3) {
 		facts = append(facts, w.attempt(s, some(s, w.live.Activities, fresh)))
 	}
-	return Wake{Overdue: facts[:s.upTo(len(facts)+1)], Dice: float64(s.upTo(4)) / 4}
+	return Wake{Overdue: facts[:s.upTo(len(facts)+1)], Dice: float64(s.upTo(4)) / 4, Limited: s.upTo(2) == 1}
 }
 
 var (
@@ -158,7 +161,14 @@ func (w *world) randomMessage(s *source, fresh history.Step, payload history.Pay
 		update = open[0]
 	}
 	step := some(s, w.live.Children, fresh)
-	switch s.upTo(16) {
+	switch s.upTo(19) {
+	case 18:
+		of := some(s, w.live.Activities, fresh)
+		return pick[Command](s, ChangeActivity{Step: of, Reset: s.upTo(2) == 1, Input: pick(s, history.Payload{}, payload)}, GiveOutcome{Step: of, Result: payload}, ApplyPolicies{Policies: laid(s), Subject: history.Subject{Of: history.OfNamespace}, Dice: 0.5},
+			GiveOutcome{Step: of, Failure: payload})
+	case 17:
+		return pick[Command](s, Move{Version: s.upTo(3)}, TryAgain{}, ChangeAttributes{Attributes: attributes}, ChangeMemo{Memo: attributes},
+			Pause{TimersOn: s.upTo(2) == 1, HoldLimits: s.upTo(3) > 0}, Unpause{})
 	case 0, 1:
 		return AskChild{
 			Step: fresh, ID: "c1", Type: "parcel", Input: payload, OnParentClose: pick(s, parentClose...), OnCancel: pick(s, history.TryCancel, history.WaitCancelled, history.LeaveRunning),
@@ -188,8 +198,10 @@ func (w *world) randomMessage(s *source, fresh history.Step, payload history.Pay
 		return pick[Command](s, SetAttributes{Attributes: attributes}, Publish{View: payload})
 	case 13:
 		return w.randomContinuation(s, payload)
+	case 15:
+		return pick[Command](s, Find{Step: fresh, Query: payload, Count: s.upTo(2) == 1}, AnswerFind{Run: id, Step: some(s, w.live.Finds, fresh), Found: 1, Rows: payload})
 	case 14:
-		return FollowParent{Chain: pick(s, "p1", "p0"), Unread: []uint64{1}}
+		return FollowParent{Chain: pick(s, "p1", "p0"), Run: pick(s, "p1", "p2"), Unread: []uint64{1}}
 	}
 	return nil
 }
@@ -209,11 +221,12 @@ func (w *world) randomContinuation(s *source, payload history.Payload) Command {
 
 func (w *world) randomStart(s *source, payload history.Payload) Command {
 	return Start{
-		Run: fmt.Sprintf("r%d", w.live.Run.Number+1), Type: "order", Input: payload, After: pick(s, 0, 0, time.Second, time.Hour),
+		Again: s.upTo(2) == 1,
+		Run:   fmt.Sprintf("r%d", w.live.Run.Number+1), Type: "order", Input: payload, After: pick(s, 0, 0, time.Second, time.Hour),
 		RunTimeout: pick(s, 0, time.Minute, 30*time.Hour), ExecutionTimeout: pick(s, 0, 2*time.Minute),
 		IfRunning: IfRunning(s.upTo(3)), IfClosed: IfClosed(s.upTo(3)), Headers: pick(s, history.Payload{}, trace), Budget: pick(s, history.Budget{}, history.Budget{Open: 3}),
-		Parent:     pick(s, history.Parent{}, history.Parent{ID: "w0", Run: "p1", Chain: "p1", Step: 1, OnClose: pick(s, parentClose...)}),
-		Attributes: pick(s, history.Payload{}, attributes), Pinned: s.upTo(2) == 1, Version: s.upTo(3),
+		Parent:     pick(s, history.Parent{}, history.Parent{ID: "w0", Run: pick(s, "p1", "p2"), Chain: "p1", Step: 1, OnClose: pick(s, parentClose...)}),
+		Attributes: pick(s, history.Payload{}, attributes), Pinned: s.upTo(2) == 1, Version: s.upTo(3), Slot: Slot{Queued: s.upTo(3) == 1, Key: pick(s, "", "ann")},
 	}
 }
 
@@ -240,4 +253,13 @@ func randomPolicy(s *source) *history.Policy {
 	p.OnTimeout = pick(s, history.ThenRetry, history.ThenReturn, history.ThenFailRun, history.ThenAlert)
 	p.OnCancel = pick(s, history.TryCancel, history.WaitCancelled)
 	return &p
+}
+
+// laid are policies that somebody has laid down for the namespace.
+func laid(s *source) *history.Policies {
+	rule := history.Rule{
+		ScheduleToClose: pick(s, 0, 5*time.Second, time.Hour), StartToClose: pick(s, 0, time.Second), Heartbeat: pick(s, 0, 2*time.Second),
+		Retry: history.Retry{MaxAttempts: s.upTo(3), Initial: pick(s, 0, 2*time.Second)}, OnTimeout: pick(s, "", history.ThenAlert), Priority: s.upTo(3), Force: s.upTo(2) == 0,
+	}
+	return &history.Policies{Version: 4, Rules: map[history.Subject]history.Standing{{Of: history.OfNamespace}: {Rule: rule, Version: 4}}}
 }

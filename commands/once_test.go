@@ -42,7 +42,7 @@ func (w *world) once(event history.Event) {
 	a, c := w.live.Activities[history.Step(step.Uint())], w.live.Children[history.Step(step.Uint())]
 	switch e := event.(type) {
 	case *history.TimerFired, *history.TimerCancelled, *history.ActivityCompleted, *history.ActivityFailed, *history.ActivityTimedOut,
-		*history.ActivityCancelled, *history.ChildRefused, *history.ChildClosed, *history.Sent:
+		*history.ActivityCancelled, *history.ChildRefused, *history.ChildClosed, *history.Sent, *history.FindAnswered:
 		w.settled[key] = event.Kind()
 	case *history.ActivityCancelRequested:
 		if a.Policy.OnCancel != history.WaitCancelled {
@@ -67,7 +67,7 @@ func (w *world) once(event history.Event) {
 			w.failed("child %+v starts twice", c)
 		}
 	case *history.AttemptFailed:
-		if e.RetryAt.Before(w.now) || !e.RetryAt.Before(a.Deadline()) {
+		if e.RetryAt.Before(w.now) || !e.RetryAt.Before(w.live.DeadlineAt(a, w.now)) {
 			w.failed("the next attempt is to be made at %s", e.RetryAt)
 		}
 	}
@@ -112,6 +112,47 @@ func (w *world) answered(key string) {
 	w.settled[key] = "was answered"
 }
 
+// left is what was left of each limit that is held when the pause began, or when the limit did, by what it is of.
+func (w *world) left() map[string]time.Duration {
+	s := w.live
+	if s.Pause == nil || !s.Pause.LimitsHeld {
+		return nil
+	}
+	all := map[string]time.Duration{}
+	from := func(what string, deadline, since time.Time) {
+		if !deadline.IsZero() {
+			if s.Pause.Since.After(since) {
+				since = s.Pause.Since
+			}
+			all[what] = deadline.Sub(since)
+		}
+	}
+	for step, a := range s.Activities {
+		from(fmt.Sprint("step ", step), a.Deadline(), a.Scheduled)
+	}
+	if s.Run.BeginAt.IsZero() && w.begun.Before(s.Pause.Since) {
+		from("run", s.Run.RunDeadline, s.Run.Started)
+		from("execution", s.Run.Deadline, s.Run.Started)
+	}
+	return all
+}
+
+// kept checks that what was left of the limits that were held is left of them now.
+func (w *world) kept(left map[string]time.Duration) {
+	s := w.live
+	for what, before := range left {
+		deadline := map[string]time.Time{"run": s.Run.RunDeadline, "execution": s.Run.Deadline}[what]
+		for step, a := range s.Activities {
+			if what == fmt.Sprint("step ", step) {
+				deadline = a.Deadline()
+			}
+		}
+		if now := deadline.Sub(w.now); now != before {
+			w.failed("%s of the limit of %s were left when the pause began, and %s are when it ends", before, what, now)
+		}
+	}
+}
+
 // earliest works out anew when something is due first.
 func earliest(s *history.State) (first time.Time) {
 	if !s.Open() {
@@ -123,16 +164,23 @@ func earliest(s *history.State) (first time.Time) {
 		}
 	}
 	due(s.Run.BeginAt)
-	due(s.Run.RunDeadline)
-	due(s.Run.Deadline)
+	limited := func(t time.Time) {
+		if s.Pause == nil || !s.Pause.LimitsHeld {
+			due(t)
+		}
+	}
+	limited(s.Run.RunDeadline)
+	limited(s.Run.Deadline)
 	for _, t := range s.Timers {
-		due(t)
+		if s.Pause == nil || s.Pause.TimersOn {
+			due(t)
+		}
 	}
 	for _, a := range s.Activities {
 		p := a.Policy
-		due(a.Scheduled.Add(p.ScheduleToClose))
+		limited(a.Scheduled.Add(p.ScheduleToClose + a.Held))
 		if a.Serial == 0 && p.ScheduleToStart > 0 {
-			due(a.Scheduled.Add(p.ScheduleToStart))
+			limited(a.Scheduled.Add(p.ScheduleToStart + a.Held))
 		}
 		if !a.Started.IsZero() && !a.Overdue {
 			if p.StartToClose > 0 && !(a.Pending && p.Assumed) {

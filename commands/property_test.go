@@ -25,6 +25,7 @@ type world struct {
 	shadow  *history.State // the same entries, nothing was ever decided on it
 	entries []history.Entry
 	settled map[string]string // outcomes by run and step
+	begun   time.Time         // the run, or it was told that it waits for a slot
 	did     []any
 	sealed  bool // entries are written too
 }
@@ -67,7 +68,16 @@ func (w *world) record(event history.Event) {
 	if e.At.Before(w.live.At) || e.Seq != w.live.Seq+1 {
 		w.failed("entry %d at %s follows %d at %s", e.Seq, e.At, w.live.Seq, w.live.At)
 	}
+	left := w.left()
 	w.live.Evolve(e)
+	switch event.(type) {
+	case *history.Started, *history.Begun, *history.Postponed:
+		w.begun = e.At
+	case *history.Unpaused:
+		if e.At.Equal(w.now) { // else the time was set back
+			w.kept(left)
+		}
+	}
 	w.shadow.Evolve(e)
 	if wake := earliest(w.live); !wake.Equal(w.live.Wake()) {
 		w.failed("the state is to be woken at %s, what is due first is at %s", w.live.Wake(), wake)

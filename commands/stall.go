@@ -41,3 +41,13 @@ func (Tell) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	}
 	return follows(&history.Told{})
 }
+
+// TryAgain has an execution tried at once whose code could not go on. Of one that has not stalled nothing follows.
+type TryAgain struct{ Reason string }
+
+func (c TryAgain) decide(s *history.State, _ time.Time) ([]history.Event, error) {
+	if err := running(s); err != nil || s.Stall == nil {
+		return nil, err
+	}
+	return follows(&history.TriedAgain{Reason: c.Reason})
+}

@@ -71,13 +71,14 @@ var base = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 var vocabulary = map[string]Command{
 	"start": Start{}, "request-cancel": RequestCancel{}, "terminate": Terminate{}, "complete": Complete{}, "fail": Fail{},
 	"schedule-activity": ScheduleActivity{}, "cancel-activity": CancelActivity{}, "begin-attempt": BeginAttempt{},
-	"leave-pending": LeavePending{}, "beat": Beat{}, "complete-activity": CompleteActivity{}, "fail-activity": FailActivity{},
+	"leave-pending": LeavePending{}, "beat": Beat{}, "complete-activity": CompleteActivity{}, "fail-activity": FailActivity{}, "refuse-activity": RefuseActivity{},
 	"lose-attempt": LoseAttempt{}, "hand-over": HandOver{}, "settle-cancelled": SettleCancelled{}, "start-timer": StartTimer{}, "cancel-timer": CancelTimer{},
 	"signal": Signal{}, "keep": Keep{}, "stall": Stall{}, "resume": Resume{}, "pause": Pause{}, "unpause": Unpause{}, "tell": Tell{}, "wake": Wake{},
 	"ask-child": AskChild{}, "note-child-started": NoteChildStarted{}, "refuse-child": RefuseChild{}, "cancel-child": CancelChild{},
 	"note-child-cancelled": NoteChildCancelled{}, "close-child": CloseChild{}, "follow-parent": FollowParent{},
 	"send": Send{}, "note-sent": NoteSent{}, "update": Update{}, "complete-update": CompleteUpdate{}, "fail-update": FailUpdate{},
-	"set-attributes": SetAttributes{}, "publish": Publish{}, "continue-as-new": ContinueAsNew{}, "restart": Restart{},
+	"find": Find{}, "answer-find": AnswerFind{}, "set-attributes": SetAttributes{}, "publish": Publish{}, "continue-as-new": ContinueAsNew{}, "restart": Restart{}, "anew": Anew{}, "admit": Admit{}, "move": Move{}, "try-again": TryAgain{},
+	"change-attributes": ChangeAttributes{}, "change-memo": ChangeMemo{}, "change-activity": ChangeActivity{}, "give-outcome": GiveOutcome{}, "apply-policies": ApplyPolicies{},
 }
 
 // TestNoCommandIsForgotten: every type that is a command has a name in transcripts, and so at least one scene.
@@ -112,7 +113,7 @@ var happenings = func() map[string]reflect.Type {
 		&history.Told{}, &history.Continued{}, &history.ActivityProgressed{}, &history.ChildAsked{}, &history.ChildStarted{},
 		&history.ChildRefused{}, &history.ChildCancelRequested{}, &history.ChildCancelDelivered{}, &history.ChildClosed{},
 		&history.SendAsked{}, &history.Sent{}, &history.UpdateAccepted{}, &history.UpdateCompleted{}, &history.UpdateFailed{},
-		&history.AttributesSet{}, &history.Published{},
+		&history.AttributesSet{}, &history.Published{}, &history.FindAsked{}, &history.FindAnswered{}, &history.AttributesChanged{}, &history.MemoChanged{}, &history.ParentChanged{}, &history.ActivityChanged{}, &history.Moved{}, &history.TriedAgain{}, &history.Postponed{}, &history.PolicyApplied{}, &history.Paused{}, &history.Unpaused{},
 	} {
 		all[e.Kind()] = reflect.TypeOf(e).Elem()
 	}
@@ -240,10 +241,15 @@ func prepare(t *testing.T, v reflect.Value, words []string, now time.Time) refle
 		e.Beat = now
 	case *history.ActivityProgressed:
 		e.Beat = now
+	case *Anew:
+		e.Of, e.OfSeq = &history.Started{Run: "r1", Type: "order", Input: history.JSON([]byte(`"I-1"`))}, 1
 	case *FailActivity:
 		e.Dice = 0.5
 	case *Wake:
 		e.Dice = 0.5
+	case *ApplyPolicies:
+		e.Dice = 0.5
+		return lay(t, v, e, words)
 	case *Attempt:
 		e.Run = "r1"
 	}
@@ -274,6 +280,37 @@ func prepare(t *testing.T, v reflect.Value, words []string, now time.Time) refle
 	return v
 }
 
+// lay reads of what rules are to be applied, and their words: activity charge "max-attempts=5 force" of version 9.
+func lay(t *testing.T, v reflect.Value, c *ApplyPolicies, words []string) reflect.Value {
+	c.Subject = history.Subject{Of: words[0], Name: words[1]}
+	if words[0] == history.OfNamespace {
+		c.Subject.Name = ""
+	}
+	rule, err := ParseRule(strings.Fields(strings.Trim(words[2], `"`))...)
+	require.NoError(t, err)
+	c.Policies = &history.Policies{Version: 9, Rules: map[history.Subject]history.Standing{c.Subject: {Rule: rule, Version: 9}}}
+	return v
+}
+
+// differ writes what one policy says and another does not.
+func differ(a, b *history.Policy) string {
+	var words []string
+	before, after := fields(reflect.ValueOf(a).Elem(), ""), fields(reflect.ValueOf(b).Elem(), "")
+	for _, key := range slices.Sorted(maps.Keys(after)) {
+		if x, y := before[key], after[key]; !reflect.DeepEqual(x.Interface(), y.Interface()) {
+			words = append(words, fmt.Sprintf("%s=%s→%s", key, told(x), told(y)))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func told(f reflect.Value) string {
+	if f.Kind() == reflect.Bool {
+		return fmt.Sprint(f.Bool())
+	}
+	return text(f)
+}
+
 // fields are the fields of a struct by name, those of structs within it beside its own.
 func fields(v reflect.Value, prefix string) map[string]reflect.Value {
 	all := map[string]reflect.Value{}
@@ -283,17 +320,24 @@ func fields(v reflect.Value, prefix string) map[string]reflect.Value {
 		}
 		name, x := prefix+kebab(f.Name), v.FieldByIndex(f.Index)
 		switch {
+		case x.Type() == reflect.TypeFor[*history.Policy]() && x.IsNil():
 		case x.Type() == reflect.TypeFor[*history.Policy]():
 			maps.Copy(all, fields(x.Elem(), ""))
 		case x.Type() == reflect.TypeFor[history.Origin]():
 			maps.Copy(all, fields(x, "origin-"))
 		case x.Type() == reflect.TypeFor[history.Parent]():
 			maps.Copy(all, fields(x, "parent-"))
+		case x.Type() == reflect.TypeFor[history.OnFailure]():
+			maps.Copy(all, fields(x, "on-failure-"))
+		case x.Type() == reflect.TypeFor[Slot]():
+			maps.Copy(all, fields(x, "slot-"))
+		case x.Type() == reflect.TypeFor[history.Replaced]():
+			maps.Copy(all, fields(x, name+"-"))
 		case x.Type() == reflect.TypeFor[history.Budget]():
 			maps.Copy(all, fields(x, "budget-"))
 		case x.Type() == reflect.TypeFor[history.Outcome]():
 			maps.Copy(all, fields(x, "outcome-"))
-		case f.Anonymous, x.Type() == reflect.TypeFor[history.Retry]():
+		case f.Anonymous, x.Type() == reflect.TypeFor[history.Retry](), x.Type() == reflect.TypeFor[history.Admission]():
 			maps.Copy(all, fields(x, ""))
 		case x.Type() != reflect.TypeFor[[]Attempt]():
 			all[name] = x
@@ -396,6 +440,15 @@ func assign(t *testing.T, f reflect.Value, value string) {
 			fine(err)
 			*x = append(*x, history.CarriedUpdate{Update: id, Seq: seq})
 		}
+	case *history.Sources:
+		for _, word := range strings.Split(strings.TrimPrefix(value, "call "), ",") {
+			for f := history.ScheduleToStartField; f.String() != ""; f <<= 1 {
+				if f.String() == word {
+					x.Asked |= f
+				}
+			}
+		}
+		require.Equal(t, value, x.String())
 	case *history.Status:
 		status, ok := history.ParseStatus(value)
 		require.True(t, ok, "no status is called %q", value)
@@ -431,6 +484,13 @@ func assign(t *testing.T, f reflect.Value, value string) {
 // describe writes an event as transcripts do: its kind, step and name, and the fields that are not zero or standard.
 func describe(e history.Event) string {
 	words := []string{e.Kind()}
+	if applied, ok := e.(*history.PolicyApplied); ok {
+		words = append(words, fmt.Sprint(applied.Step), differ(applied.Before, applied.After))
+		if !applied.RetryAt.IsZero() {
+			words = append(words, "retry-at="+moment(applied.RetryAt))
+		}
+		return strings.Join(words, " ")
+	}
 	v := reflect.ValueOf(e).Elem()
 	all := fields(v, "")
 	standard := map[string]reflect.Value{}

@@ -16,6 +16,7 @@ type Update struct {
 	Name   string
 	Input  history.Payload
 	Most   int // entries of a run; 0: no limit
+	Reason string
 }
 
 func (c Update) decide(s *history.State, _ time.Time) ([]history.Event, error) {
@@ -34,7 +35,7 @@ func (c Update) decide(s *history.State, _ time.Time) ([]history.Event, error) {
 	if err := roomy(s, c.Most); err != nil {
 		return nil, err
 	}
-	return follows(&history.UpdateAccepted{Update: c.Update, Name: c.Name, Input: c.Input})
+	return follows(&history.UpdateAccepted{Update: c.Update, Name: c.Name, Input: c.Input, Reason: c.Reason})
 }
 
 // CompleteUpdate is the code's answer to an update.

@@ -15,6 +15,7 @@ type Wake struct {
 	Overdue []Attempt
 	Dice    float64
 	Unread  []uint64 // signals that the code has not received, if that is known
+	Limited bool     // runs of this workflow begin when they have a slot
 }
 
 func (c Wake) decide(s *history.State, now time.Time) ([]history.Event, error) {
@@ -29,7 +30,7 @@ func (c Wake) decide(s *history.State, now time.Time) ([]history.Event, error) {
 			return follows(&history.TimerFired{Step: step})
 		}
 		a := s.Activities[step]
-		_, limit := a.Due()
+		_, limit := a.Due(s.Pause)
 		return c.limit(s, a, c.inHand(s, a), limit, now)
 	}
 	for _, t := range c.Overdue {
@@ -84,7 +85,7 @@ func (c Wake) limit(s *history.State, a *history.Activity, t Attempt, limit stri
 	case history.ThenAlert:
 		return follows(&history.AttemptOverdue{Try: try, Limit: limit})
 	case history.ThenRetry:
-		if retryAt, final := next(a, now, 0, c.Dice); final == "" {
+		if retryAt, final := next(s, a, now, 0, c.Dice); final == "" {
 			return follows(&history.AttemptFailed{Try: try, Limit: limit, Checkpoint: checkpoint, RetryAt: retryAt})
 		}
 	}
@@ -93,12 +94,15 @@ func (c Wake) limit(s *history.State, a *history.Activity, t Attempt, limit stri
 
 // run says what follows when a moment of the run itself has come.
 func (c Wake) run(s *history.State, now time.Time) ([]history.Event, error) {
-	over := func(t time.Time) bool { return !t.IsZero() && !t.After(now) }
+	over := func(t time.Time) bool { return !t.IsZero() && !t.After(now) && !s.Pause.HoldsLimits() }
 	switch {
 	case over(s.Run.Deadline):
 		return follows(&history.TimedOut{Limit: "execution", Closing: closing(s, c.Unread)})
 	case over(s.Run.RunDeadline):
 		return follows(&history.TimedOut{Limit: "run", Closing: closing(s, c.Unread)})
 	}
-	return follows(&history.Begun{})
+	if c.Limited {
+		return follows(&history.Postponed{Deadline: s.Run.Deadline})
+	}
+	return follows(begun(s, now))
 }

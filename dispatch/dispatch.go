@@ -28,6 +28,7 @@ type Key struct {
 type Attempt struct {
 	Key
 	Run         string
+	Asker       string // the run that first asked for it: Run, or one that it has adopted it from
 	Workflow    string // type
 	Activity    string
 	Queue       string
@@ -37,6 +38,7 @@ type Attempt struct {
 	Input       history.Payload // absent: to be read from the entry Seq
 	Seq         uint64
 	Scheduled   time.Time
+	Held        time.Duration // for how long pauses have held its limits since
 	Policy      *history.Policy
 	LastFailure history.Payload
 	Checkpoint  history.Payload
@@ -50,15 +52,30 @@ type Queue struct {
 	mu     sync.Mutex
 	work   map[Key]*work
 	of     map[history.ID]*work // the first of each execution's
-	first  *work                // ready, first in first out
-	last   *work
-	free   int // attempts that may be taken
+	free   int                  // attempts that may be taken
 	hand   int
 	bytes  int // of inputs kept
 	later  *timers.Agenda[Key]
 	limits *timers.Agenda[Key]
 	ready  chan struct{}
 	served map[string]bool // nil: all queues
+
+	lanes    map[laneKind]*lane // what is ready
+	flows    map[flowKind]*flow
+	runnable heap[*flow] // with lanes that may be tried
+	spent    heap[*flow] // ahead of the present
+	present  uint64      // virtual time
+	turns    uint64      // given so far
+	surplus  []turned
+	rules    Limits
+	halted   func(workflow string) bool // nil: none is
+	unknown  time.Time                  // what was begun up to then is not known
+	buckets  map[bucketKind]*bucket
+	refills  *timers.Agenda[*bucket]
+	clock    time.Time // the latest that was told
+	shared   bool      // nodes share the limits
+	wants    []*bucket // whose quotas are to be looked at
+	wanting  chan struct{}
 }
 
 type state uint8
@@ -68,6 +85,7 @@ const (
 	ready                // to be taken
 	inHand
 	outside
+	turnedAway // to be settled
 )
 
 type work struct {
@@ -80,9 +98,14 @@ type work struct {
 	away        bool      // others know only what is recorded
 	interrupted bool      // this process may not go on with it
 	cancel      context.CancelCauseFunc
-	next        *work // ready
+	lane        *lane // ready
+	turn        uint64
+	next        *work
 	prev        *work
-	sibling     *work // of the same execution
+	making      bool      // in hand, and not released
+	gone        bool      // from the queue
+	held        []*bucket // in which it counts
+	sibling     *work     // of the same execution
 	elder       *work
 	abandoned   bool // settled while in hand
 	checkpoint  history.Payload
@@ -96,8 +119,9 @@ const keptInputs = 64 << 20
 func New(most int, served ...string) *Queue {
 	q := &Queue{
 		work: map[Key]*work{}, of: map[history.ID]*work{}, free: most,
-		later: timers.NewAgenda[Key](), limits: timers.NewAgenda[Key](), ready: make(chan struct{}, 1),
+		later: timers.NewAgenda[Key](), limits: timers.NewAgenda[Key](), ready: make(chan struct{}, 1), wanting: make(chan struct{}, 1), refills: timers.NewAgenda[*bucket](),
 	}
+	q.initLanes()
 	for _, name := range served {
 		if q.served == nil {
 			q.served = map[string]bool{}
@@ -117,6 +141,10 @@ func (q *Queue) Offer(a Attempt, at, now time.Time) {
 
 func (q *Queue) offer(a Attempt, at, now time.Time) {
 	w := q.renew(a)
+	if q.halted != nil && q.halted(a.Workflow) {
+		q.remove(w, errHalted) // it is offered again when it may be made
+		return
+	}
 	if q.served != nil && !a.Local && !q.served[a.Queue] {
 		return // it waits for somebody who serves its queue
 	}
@@ -153,6 +181,12 @@ func (q *Queue) Outside(a Attempt, started, beat time.Time) {
 	}
 	w := q.renew(a)
 	w.state, w.started, w.beat, w.recorded = outside, started, beat, beat
+	if w.Node == "" && !w.Local { // else it counts where it is in hand
+		q.hold(w, q.bucketsFor(w), false)
+		for _, b := range w.held {
+			b.refs-- // counted twice
+		}
+	}
 }
 
 func (q *Queue) renew(a Attempt) *work {
@@ -182,13 +216,13 @@ func (q *Queue) Settle(k Key, cause error) {
 	}
 }
 
-// Steps are those of an execution that something is known of, and those of them that are ready to be taken, in order.
+// Steps are those of an execution that something is known of, and those of them that may be taken now, in order.
 func (q *Queue) Steps(id history.ID) (steps, takeable []history.Step) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for w := q.of[id]; w != nil; w = w.sibling {
 		steps = append(steps, w.Step)
-		if w.state == ready {
+		if w.state == ready && w.lane.full(q.clock) == nil {
 			takeable = append(takeable, w.Step)
 		}
 	}
@@ -249,6 +283,10 @@ func (q *Queue) remove(w *work, cause error) {
 		w.abandoned = true
 		w.cancel(cause)
 	}
+	w.gone = true
+	if !w.making {
+		q.giveBack(w)
+	}
 	q.bytes -= w.Input.Size()
 	delete(q.work, w.Key)
 	if w.elder != nil {
@@ -261,31 +299,6 @@ func (q *Queue) remove(w *work, cause error) {
 	if w.sibling != nil {
 		w.sibling.elder = w.elder
 	}
-}
-
-func (q *Queue) push(w *work) {
-	w.state, w.prev, w.next = ready, q.last, nil
-	if q.last == nil {
-		q.first = w
-	} else {
-		q.last.next = w
-	}
-	q.last = w
-	q.signal()
-}
-
-func (q *Queue) unlink(w *work) {
-	if w.prev == nil {
-		q.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		q.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.prev, w.next = nil, nil
 }
 
 func (q *Queue) signal() {
@@ -321,7 +334,7 @@ func (q *Queue) Facts(id history.ID) []commands.Attempt {
 func (q *Queue) Newest(k Key) history.Serial {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if w := q.work[k]; w != nil && w.state != waiting && w.state != ready {
+	if w := q.work[k]; w != nil && w.begun() {
 		return w.Serial
 	}
 	return 0
@@ -332,8 +345,11 @@ func (q *Queue) Has(k Key, number int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := q.work[k]
-	return w != nil && w.state != waiting && w.state != ready && w.Number >= number
+	return w != nil && w.begun() && w.Number >= number
 }
+
+// begun reports whether the attempt is in hand or goes on outside.
+func (w *work) begun() bool { return w.state == inHand || w.state == outside }
 
 func (w *work) facts() commands.Attempt {
 	return commands.Attempt{Run: w.Run, Step: w.Step, Serial: w.Serial, Started: w.started, Beat: w.beat, Checkpoint: w.checkpoint}

@@ -25,19 +25,39 @@ type Hand struct {
 func (q *Queue) Take(now time.Time, cancel context.CancelCauseFunc) (h *Hand, next time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.see(now)
 	keys, next := q.later.Due(now, 256) // under the lock: a key that is offered again meanwhile is not due
 	for _, k := range keys {
 		if w := q.work[k]; w != nil && w.state == waiting {
 			q.push(w)
 		}
 	}
-	if q.first == nil || q.free == 0 {
+	if q.free == 0 {
+		return nil, next // a place that is released is told
+	}
+	if at := q.refill(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		next = at
+	}
+	l := q.choose()
+	if l == nil {
+		if at, ok := q.refills.First(); ok && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
 		return nil, next
 	}
-	w := q.first
+	w := l.first
+	q.hold(w, l.buckets, true)
+	if b := l.woken; b != nil {
+		l.woken, b.woke = nil, nil
+	}
+	q.moveOn(l.flow, w.admission().Share())
 	q.unlink(w)
 	q.free--
 	q.hand++
+	w.making = true
+	for _, b := range w.held {
+		q.stir(b)
+	}
 	w.state, w.cancel = inHand, cancel
 	w.Serial = max(w.Serial+1, history.Serial(now.UnixMicro()))
 	w.started, w.beat, w.recorded, w.away = now, now, now, w.Claim
@@ -94,9 +114,13 @@ func (h *Hand) Release() {
 	defer q.mu.Unlock()
 	q.free++
 	q.hand--
-	if w := h.work; !w.abandoned && w.state == inHand {
+	w := h.work
+	w.making = false
+	if !w.abandoned && w.state == inHand {
 		w.cancel = func(error) {}
 		q.remove(w, nil)
+	} else if w.gone {
+		q.giveBack(w)
 	}
 	q.signal()
 }
@@ -156,9 +180,10 @@ func (w *work) note(checkpoint history.Payload, now time.Time) (record bool) {
 	return true
 }
 
-// Deadline is when the attempt is to have ended, however often it beats.
+// Deadline is when the attempt is to have ended, however often it beats, as far as was known when it was taken: a pause that holds limits
+// meanwhile leaves it more time.
 func (h *Hand) Deadline() time.Time {
-	due := h.Scheduled.Add(h.Policy.ScheduleToClose)
+	due := h.Scheduled.Add(h.Policy.ScheduleToClose).Add(h.Held)
 	if p := h.Policy; p.StartToClose > 0 {
 		if t := h.Started.Add(p.StartToClose); t.Before(due) {
 			due = t

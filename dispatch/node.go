@@ -32,6 +32,15 @@ func (q *Queue) Away(k Key) {
 	}
 }
 
+// ResumeAt has an attempt that nobody makes yet go on at a checkpoint that came after it was offered: one that was interrupted has left it.
+func (q *Queue) ResumeAt(k Key, checkpoint history.Payload) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w := q.work[k]; w != nil && w.state != inHand && w.state != outside && !checkpoint.Absent() {
+		w.Checkpoint, w.checkpoint = checkpoint, checkpoint
+	}
+}
+
 // Taken is what is known of the attempts of an execution that are in hand here and were not interrupted.
 func (q *Queue) Taken(id history.ID) (all []commands.Attempt) {
 	q.mu.Lock()
@@ -105,4 +114,17 @@ func (h *Hand) Recorded() bool {
 	h.queue.mu.Lock()
 	defer h.queue.mu.Unlock()
 	return h.work.away
+}
+
+// SettleOtherRuns takes all activities of an execution off that are of another run than the one given.
+func (q *Queue) SettleOtherRuns(id history.ID, run string, cause error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for w := q.of[id]; w != nil; {
+		next := w.sibling
+		if w.Run != run {
+			q.remove(w, cause)
+		}
+		w = next
+	}
 }

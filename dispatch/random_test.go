@@ -221,8 +221,7 @@ func compare(t *testing.T, dice *rand.Rand) {
 	}
 	require.Empty(t, q.work)
 	require.Empty(t, q.of)
-	require.Nil(t, q.first)
-	require.Nil(t, q.last)
+	require.Zero(t, q.runnable.len())
 	require.Zero(t, q.bytes)
 	require.Zero(t, q.later.Len(), "nothing waits")
 }

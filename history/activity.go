@@ -18,7 +18,7 @@ func (*ActivityScheduled) Kind() string { return "activity-scheduled" }
 func (e *ActivityScheduled) evolve(s *State, at *Entry) {
 	a := &Activity{
 		Step: e.Step, Name: e.Name, Queue: e.Queue, Input: e.Input.Sum, Seq: at.Seq, Scheduled: at.At, Policy: e.Policy, Attempt: 1,
-		Local: e.Local, Watch: e.Watch,
+		Local: e.Local, Watch: e.Watch, Run: s.asker(at),
 	}
 	s.Activities[e.Step] = a
 	s.asked(e.Step)
@@ -44,9 +44,7 @@ func (e *ActivityScheduled) take(r *reader, key string) bool {
 	case "watch":
 		e.Watch = r.flag()
 	case "policy":
-		p := StandardPolicy
-		p.take(r)
-		e.Policy = &p
+		e.Policy = takePolicy(r)
 	default:
 		return takeText(r, key, "name", &e.Name) || takePayload(r, key, "input", &e.Input)
 	}
@@ -172,7 +170,7 @@ func (e *AttemptFailed) evolve(s *State, at *Entry) {
 	s.activity(e.Step, func(a *Activity) {
 		a.over(e.Serial)
 		a.Lost = 0
-		a.RetryAt = e.RetryAt
+		a.Failed, a.RetryAt = at.At, e.RetryAt
 		a.LastLimit = e.Limit
 		if !e.Failure.Absent() {
 			a.LastFailure = e.Failure
@@ -229,18 +227,58 @@ func (e *AttemptOverdue) take(r *reader, key string) bool {
 	return e.Try.take(r, key) || takeText(r, key, "limit", &e.Limit)
 }
 
+// ActivityChanged is somebody's wish that an activity be tried at once, with another input or with all its attempts.
+type ActivityChanged struct {
+	Step   Step
+	Input  Payload // absent: as it is
+	Reset  bool    // attempts and limits begin anew
+	Reason string
+}
+
+func (*ActivityChanged) Role() Role   { return Note }
+func (*ActivityChanged) Kind() string { return "activity-changed" }
+func (e *ActivityChanged) evolve(s *State, at *Entry) {
+	s.activity(e.Step, func(a *Activity) {
+		if !e.Input.Absent() {
+			a.Input, a.Seq = e.Input.Sum, at.Seq
+		}
+		if e.Reset {
+			a.Attempt, a.Lost, a.Scheduled, a.Held = 1, 0, at.At, 0
+		}
+		a.RetryAt = time.Time{}
+	})
+}
+func (e *ActivityChanged) put(w *writer) {
+	w.num("step", uint64(e.Step))
+	w.payload("input", e.Input)
+	w.flag("reset", e.Reset)
+	w.text("reason", e.Reason)
+}
+func (e *ActivityChanged) take(r *reader, key string) bool {
+	if key == "reset" {
+		e.Reset = r.flag()
+		return true
+	}
+	return takeStep(r, key, &e.Step) || takePayload(r, key, "input", &e.Input) || takeText(r, key, "reason", &e.Reason)
+}
+
 // ActivityCompleted tells the code the result.
 type ActivityCompleted struct {
 	Try
 	Result Payload
+	Reason string // for which somebody has given it its result by hand
 }
 
 func (*ActivityCompleted) Role() Role                   { return Input }
 func (*ActivityCompleted) Kind() string                 { return "activity-completed" }
 func (e *ActivityCompleted) evolve(s *State, at *Entry) { s.settle(e.Step) }
-func (e *ActivityCompleted) put(w *writer)              { e.Try.put(w); w.payload("result", e.Result) }
+func (e *ActivityCompleted) put(w *writer) {
+	e.Try.put(w)
+	w.payload("result", e.Result)
+	w.text("reason", e.Reason)
+}
 func (e *ActivityCompleted) take(r *reader, key string) bool {
-	return e.Try.take(r, key) || takePayload(r, key, "result", &e.Result)
+	return e.Try.take(r, key) || takePayload(r, key, "result", &e.Result) || takeText(r, key, "reason", &e.Reason)
 }
 
 // ActivityFailed tells the code that the last attempt failed.
@@ -248,7 +286,8 @@ type ActivityFailed struct {
 	Try
 	Failure    Payload
 	Checkpoint Payload
-	Final      string // why there is no further attempt: "non-retryable", "attempts", "time", "crashed the worker"
+	Final      string // why there is no further attempt: "non-retryable", "attempts", "time", "crashed the worker", "operator", "full"
+	Reason     string // for which somebody has let it fail by hand
 }
 
 func (*ActivityFailed) Role() Role                   { return Input }
@@ -259,10 +298,11 @@ func (e *ActivityFailed) put(w *writer) {
 	w.payload("failure", e.Failure)
 	w.payload("checkpoint", e.Checkpoint)
 	w.text("final", e.Final)
+	w.text("reason", e.Reason)
 }
 func (e *ActivityFailed) take(r *reader, key string) bool {
 	return e.Try.take(r, key) || takePayload(r, key, "failure", &e.Failure) || takePayload(r, key, "checkpoint", &e.Checkpoint) ||
-		takeText(r, key, "final", &e.Final)
+		takeText(r, key, "final", &e.Final) || takeText(r, key, "reason", &e.Reason)
 }
 
 // Limits of activities, as events and errors name them.
@@ -332,11 +372,13 @@ func (e *ActivityCancelled) take(r *reader, key string) bool {
 // Activity is an activity that is not settled.
 type Activity struct {
 	Step      Step
+	Run       string // that asked for it
 	Name      string
 	Queue     string
 	Input     Sum    // its bytes are in the entry Seq
 	Seq       uint64 // of ActivityScheduled
 	Scheduled time.Time
+	Held      time.Duration // for how long pauses have held its limits since
 	Policy    *Policy
 	Local     bool
 	Watch     bool
@@ -350,6 +392,7 @@ type Activity struct {
 	Beat            time.Time // its last recorded sign of life
 	Overdue         bool      // it was noted that the attempt takes too long
 	RetryAt         time.Time // when the attempt is to be made; zero: at once
+	Failed          time.Time // when the last failed attempt did
 	Checkpoint      Payload   // the last one recorded
 	LastFailure     Payload
 	LastLimit       string // of the last failed attempt, if it was a time-out
@@ -357,19 +400,25 @@ type Activity struct {
 }
 
 // Deadline is when the time for all attempts is over.
-func (a *Activity) Deadline() time.Time { return a.Scheduled.Add(a.Policy.ScheduleToClose) }
+func (a *Activity) Deadline() time.Time { return a.limited(a.Policy.ScheduleToClose) }
 
-// Due is the earliest moment at which a limit passes, as far as starts and beats are recorded, and which limit that is.
-func (a *Activity) Due() (time.Time, string) {
-	due, limit := a.Deadline(), ScheduleToClose
+// limited is when a limit of d passes that counts from when a was scheduled.
+func (a *Activity) limited(d time.Duration) time.Time { return a.Scheduled.Add(d).Add(a.Held) }
+
+// Due is the earliest moment at which a limit passes, as far as starts and beats are recorded, and which limit that is; zero if p, under
+// which the execution is, holds all that there are.
+func (a *Activity) Due(p *Pause) (due time.Time, limit string) {
 	earlier := func(t time.Time, l string) {
-		if t.Before(due) {
+		if due.IsZero() || t.Before(due) {
 			due, limit = t, l
 		}
 	}
+	if !p.HoldsLimits() {
+		earlier(a.Deadline(), ScheduleToClose)
+	}
 	switch {
-	case a.Started.IsZero() && a.Serial == 0 && a.Policy.ScheduleToStart > 0:
-		earlier(a.Scheduled.Add(a.Policy.ScheduleToStart), ScheduleToStart)
+	case a.Started.IsZero() && a.Serial == 0 && a.Policy.ScheduleToStart > 0 && !p.HoldsLimits():
+		earlier(a.limited(a.Policy.ScheduleToStart), ScheduleToStart)
 	case !a.Started.IsZero() && !a.Overdue:
 		if a.Policy.StartToClose > 0 && !(a.Pending && a.Policy.Assumed) {
 			earlier(a.Started.Add(a.Policy.StartToClose), StartToClose)
@@ -412,8 +461,8 @@ func (s *State) activity(step Step, change func(*Activity)) {
 }
 
 func (s *State) wakeActivity(a *Activity) {
-	due, _ := a.Due()
-	s.wakes.set(a.Step, due)
+	due, _ := a.Due(s.Pause)
+	s.wakes.setOrDrop(a.Step, due)
 }
 
 func (s *State) settle(step Step) {

@@ -66,3 +66,22 @@ func (*Published) Kind() string                      { return "published" }
 func (e *Published) evolve(s *State, _ *Entry)       { s.View = e.View }
 func (e *Published) put(w *writer)                   { w.payload("view", e.View) }
 func (e *Published) take(r *reader, key string) bool { return takePayload(r, key, "view", &e.View) }
+
+// AttributesChanged is somebody else's change of what the run can be found by, of which its code is told nothing.
+type AttributesChanged struct {
+	Attributes Payload // on top of those there are; null takes one away
+	Reason     string
+}
+
+func (*AttributesChanged) Role() Role   { return Note }
+func (*AttributesChanged) Kind() string { return "attributes-changed" }
+func (e *AttributesChanged) evolve(s *State, _ *Entry) {
+	s.Attributes = s.Attributes.With(e.Attributes)
+}
+func (e *AttributesChanged) put(w *writer) {
+	w.payload("attributes", e.Attributes)
+	w.text("reason", e.Reason)
+}
+func (e *AttributesChanged) take(r *reader, key string) bool {
+	return takePayload(r, key, "attributes", &e.Attributes) || takeText(r, key, "reason", &e.Reason)
+}

@@ -27,6 +27,7 @@ type ChildAsked struct {
 	Memo             Payload
 	Attributes       Payload
 	Headers          Payload
+	Once             bool // only if the id was never used
 }
 
 func (*ChildAsked) Role() Role   { return Decision }
@@ -36,7 +37,7 @@ func (e *ChildAsked) evolve(s *State, at *Entry) {
 		s.Children = map[Step]*Child{}
 	}
 	s.Children[e.Step] = &Child{
-		Step: e.Step, ID: e.ID, Type: e.Type, Seq: at.Seq, Asked: at.At, OnCancel: e.OnCancel, OnParentClose: e.OnParentClose,
+		Step: e.Step, Run: s.asker(at), ID: e.ID, Type: e.Type, Seq: at.Seq, Asked: at.At, OnCancel: e.OnCancel, OnParentClose: e.OnParentClose,
 	}
 	s.Run.HadChildren = true
 	s.asked(e.Step)
@@ -55,6 +56,7 @@ func (e *ChildAsked) put(w *writer) {
 	w.payload("memo", e.Memo)
 	w.payload("attributes", e.Attributes)
 	w.payload("headers", e.Headers)
+	w.flag("once", e.Once)
 }
 func (e *ChildAsked) take(r *reader, key string) bool {
 	switch key {
@@ -68,6 +70,8 @@ func (e *ChildAsked) take(r *reader, key string) bool {
 		e.Version = r.int()
 	case "input":
 		r.payload(key, &e.Input)
+	case "once":
+		e.Once = r.flag()
 	case "on_parent_close":
 		e.OnParentClose = ParentClose(r.text())
 	case "on_cancel":
@@ -100,7 +104,7 @@ func (*ChildStarted) Role() Role   { return Input }
 func (*ChildStarted) Kind() string { return "child-started" }
 func (e *ChildStarted) evolve(s *State, _ *Entry) {
 	if c := s.Children[e.Step]; c != nil {
-		c.Chain = e.Chain
+		c.Chain, c.Again = e.Chain, false
 	}
 }
 func (e *ChildStarted) put(w *writer) { w.num("step", uint64(e.Step)); w.text("chain", e.Chain) }
@@ -116,6 +120,7 @@ const (
 	RefusedNotRunning = "not-running"
 	RefusedFull       = "too-many-signals"
 	RefusedInvalid    = "invalid"
+	RefusedLimit      = "limit" // of open runs
 )
 
 // ChildRefused tells the code that a child could not be started.
@@ -213,6 +218,7 @@ func (e *ChildClosed) take(r *reader, key string) bool {
 // Child is an execution that the code asked for and of which something remains to be done or to be told.
 type Child struct {
 	Step            Step
+	Run             string // that asked for it
 	ID              string // workflow id
 	Type            string
 	Seq             uint64 // of ChildAsked
@@ -223,7 +229,24 @@ type Child struct {
 	CancelRequested bool
 	CancelSeq       uint64 // of ChildCancelRequested
 	CancelDelivered bool
+	Again           bool // it was adopted without its end: it is to be asked for again, unless it is under way or has completed
 }
 
 // Settled reports whether the code waits for it no more.
 func (c *Child) Settled() bool { return c.CancelRequested && c.OnCancel != WaitCancelled }
+
+// ParentChanged says to a child that another run of its parent's has adopted it, and waits for it now.
+type ParentChanged struct{ Run string }
+
+func (*ParentChanged) Role() Role   { return Note }
+func (*ParentChanged) Kind() string { return "parent-changed" }
+func (e *ParentChanged) evolve(s *State, _ *Entry) {
+	if s.Run.Lasting == nil {
+		return // nothing has started
+	}
+	lasting := *s.Run.Lasting
+	lasting.Parent.Run = e.Run
+	s.Run.Lasting = &lasting
+}
+func (e *ParentChanged) put(w *writer)                   { w.text("run", e.Run) }
+func (e *ParentChanged) take(r *reader, key string) bool { return takeText(r, key, "run", &e.Run) }

@@ -36,7 +36,7 @@ type Completed struct {
 func (*Completed) Role() Role   { return Decision }
 func (*Completed) Kind() string { return "completed" }
 func (e *Completed) evolve(s *State, at *Entry) {
-	s.close(StatusCompleted, Outcome{Result: e.Result}, at)
+	s.close(StatusCompleted, Outcome{Result: e.Result}, len(e.Unread), at)
 }
 func (e *Completed) put(w *writer) { w.payload("result", e.Result); e.Closing.put(w) }
 func (e *Completed) take(r *reader, key string) bool {
@@ -47,9 +47,11 @@ func (e *Completed) take(r *reader, key string) bool {
 // received, so nothing is listed here as unread.
 type Continued struct{ Closing }
 
-func (*Continued) Role() Role                        { return Decision }
-func (*Continued) Kind() string                      { return "continued" }
-func (e *Continued) evolve(s *State, at *Entry)      { s.close(StatusContinued, Outcome{}, at) }
+func (*Continued) Role() Role   { return Decision }
+func (*Continued) Kind() string { return "continued" }
+func (e *Continued) evolve(s *State, at *Entry) {
+	s.close(StatusContinued, Outcome{}, len(e.Unread), at)
+}
 func (e *Continued) put(w *writer)                   { e.Closing.put(w) }
 func (e *Continued) take(r *reader, key string) bool { return e.Closing.take(r, key) }
 
@@ -59,10 +61,12 @@ type Failed struct {
 	Closing
 }
 
-func (*Failed) Role() Role                   { return Decision }
-func (*Failed) Kind() string                 { return "failed" }
-func (e *Failed) evolve(s *State, at *Entry) { s.close(StatusFailed, Outcome{Failure: e.Failure}, at) }
-func (e *Failed) put(w *writer)              { w.payload("failure", e.Failure); e.Closing.put(w) }
+func (*Failed) Role() Role   { return Decision }
+func (*Failed) Kind() string { return "failed" }
+func (e *Failed) evolve(s *State, at *Entry) {
+	s.close(StatusFailed, Outcome{Failure: e.Failure}, len(e.Unread), at)
+}
+func (e *Failed) put(w *writer) { w.payload("failure", e.Failure); e.Closing.put(w) }
 func (e *Failed) take(r *reader, key string) bool {
 	return takePayload(r, key, "failure", &e.Failure) || e.Closing.take(r, key)
 }
@@ -76,7 +80,7 @@ type Cancelled struct {
 func (*Cancelled) Role() Role   { return Decision }
 func (*Cancelled) Kind() string { return "cancelled" }
 func (e *Cancelled) evolve(s *State, at *Entry) {
-	s.close(StatusCancelled, Outcome{Failure: e.Failure}, at)
+	s.close(StatusCancelled, Outcome{Failure: e.Failure}, len(e.Unread), at)
 }
 func (e *Cancelled) put(w *writer) { w.payload("failure", e.Failure); e.Closing.put(w) }
 func (e *Cancelled) take(r *reader, key string) bool {
@@ -92,7 +96,7 @@ type Terminated struct {
 func (*Terminated) Role() Role   { return Note }
 func (*Terminated) Kind() string { return "terminated" }
 func (e *Terminated) evolve(s *State, at *Entry) {
-	s.close(StatusTerminated, Outcome{Reason: e.Reason}, at)
+	s.close(StatusTerminated, Outcome{Reason: e.Reason}, len(e.Unread), at)
 }
 func (e *Terminated) put(w *writer) { w.text("reason", e.Reason); e.Closing.put(w) }
 func (e *Terminated) take(r *reader, key string) bool {
@@ -109,7 +113,7 @@ type TimedOut struct {
 func (*TimedOut) Role() Role   { return Note }
 func (*TimedOut) Kind() string { return "timed-out" }
 func (e *TimedOut) evolve(s *State, at *Entry) {
-	s.close(StatusTimedOut, Outcome{Reason: e.Limit, Step: e.Step}, at)
+	s.close(StatusTimedOut, Outcome{Reason: e.Limit, Step: e.Step}, len(e.Unread), at)
 }
 func (e *TimedOut) put(w *writer) {
 	w.text("limit", e.Limit)

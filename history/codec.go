@@ -47,6 +47,10 @@ func (w *writer) entry(e *Entry) (covered int) {
 	w.text("node", e.Node)
 	w.text("build", e.Build)
 	w.num("told", e.Told)
+	w.int("unread", e.Unread)
+	if e.Adopted != nil {
+		e.Adopted.put(w)
+	}
 	w.text("request", e.Request)
 	w.text("kind", e.Event.Kind())
 	w.key("event")
@@ -89,7 +93,7 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 	behind := false // the event, up to which the hash covers everything
 	r.object(func(key string) bool {
 		switch key {
-		case "seq", "at", "by", "node", "build", "told", "request", "kind", "event":
+		case "seq", "at", "by", "node", "build", "told", "unread", "adopted", "request", "kind", "event":
 			if behind {
 				r.fail("%q stands behind the event, where the hash does not cover it", key)
 				return true
@@ -108,6 +112,11 @@ func UnmarshalEntry(b []byte) (Entry, error) {
 			e.Build = r.text()
 		case "told":
 			e.Told = r.num()
+		case "unread":
+			e.Unread = r.int()
+		case "adopted":
+			e.Adopted = new(Adopted)
+			e.Adopted.take(&r)
 		case "request":
 			e.Request = r.text()
 		case "kind":

@@ -31,6 +31,17 @@ type Budget struct {
 // same in each replay.
 var StandardBudget = Budget{Entries: 10_000, Bytes: 16 << 20, Open: 1000}
 
+// OnFailure is the workflow that is started when a run has failed or timed out.
+type OnFailure struct {
+	Type       string // empty: none
+	Terminated bool   // also when it was terminated
+}
+
+// After reports whether it is to be started after a run that ended with a status.
+func (o OnFailure) After(status Status) bool {
+	return o.Type != "" && (status&(StatusFailed|StatusTimedOut) != 0 || o.Terminated && status == StatusTerminated)
+}
+
 // Range is a stretch of entries of a history.
 type Range struct{ From, To uint64 }
 
@@ -54,13 +65,21 @@ type Started struct {
 	Headers       Payload // a JSON object of texts
 	Parent        Parent
 	Root          string // workflow id of the topmost parent; empty: there is none
+	Depth         int    // how many executions stand above it; 0: none, or a release began it that did not say so
 	Pinned        bool   // the next runs are of the same version
 	Route         string // why this version; empty: it is the newest
 	RunTimeout    time.Duration
+	From          Sources // of RunTimeout and Deadline; nothing is recorded of a run without them
 	Budget        Budget  // zero: the standard one
 	HadChildren   bool    // a run before in the chain had some
 	Carried       []Range // unread signals of the runs before, which the code is told first
 	Updates       []CarriedUpdate
+	Adopts        *Adoption // nil: the run begins from the beginning
+	Reason        string    // for which somebody began a further run
+	OnFailure     OnFailure
+	Key           string   // under which it counts for limits of open runs; empty: it has none
+	Queued        bool     // there was no slot for it: it waits for one, which it is told with Begun
+	Replaces      Replaced // to make room for it
 }
 
 func (*Started) Role() Role   { return Input }
@@ -69,17 +88,18 @@ func (*Started) Kind() string { return "started" }
 func (e *Started) evolve(s *State, at *Entry) {
 	run := Run{
 		ID: e.Run, Chain: e.Chain, Number: e.Number, Type: e.Type, Version: e.Version, Origin: e.Origin,
-		Began: at.Seq, Started: at.At, BeginAt: e.BeginAt, RunDeadline: e.RunDeadline, Deadline: e.Deadline,
+		Began: at.Seq, Started: at.At, BeginAt: e.BeginAt, Queued: e.Queued, RunDeadline: e.RunDeadline, Deadline: e.Deadline,
 		CorrelationID: e.CorrelationID, Seed: e.Seed, HadChildren: e.HadChildren,
 		Lasting: Lasting{
-			Memo: e.Memo, Headers: e.Headers, Parent: e.Parent, Root: e.Root, Pinned: e.Pinned, Route: e.Route, RunTimeout: e.RunTimeout,
-			Budget: e.Budget,
+			Memo: e.Memo, Headers: e.Headers, Parent: e.Parent, Root: e.Root, Depth: e.Depth, Pinned: e.Pinned, Route: e.Route, RunTimeout: e.RunTimeout, From: e.From,
+			Budget: e.Budget, Adopts: e.Adopts, OnFailure: e.OnFailure, Key: e.Key, Replaces: e.Replaces,
 		}.orNothing(),
 	}
 	for _, r := range e.Carried {
 		run.Signals += int(r.To - r.From + 1)
 	}
 	s.begin(run)
+	s.Unread = run.Signals
 	s.Attributes = s.Attributes.With(e.Attributes)
 	for _, u := range e.Updates {
 		s.accept(&Update{ID: u.Update, Seq: u.Seq, Accepted: at.At})
@@ -109,9 +129,12 @@ func (e *Started) put(w *writer) {
 	w.payload("headers", e.Headers)
 	e.Parent.put(w)
 	w.text("root", e.Root)
+	w.int("depth", e.Depth)
 	w.flag("pinned", e.Pinned)
 	w.text("route", e.Route)
 	w.dur("run_timeout", e.RunTimeout)
+	e.From.Asked.put(w, "asked")
+	e.From.put(w)
 	w.int("budget_entries", e.Budget.Entries)
 	w.int("budget_bytes", e.Budget.Bytes)
 	w.int("budget_open", e.Budget.Open)
@@ -127,6 +150,16 @@ func (e *Started) put(w *writer) {
 		w.texts("updates", ids)
 		w.nums("updates_at", seqs)
 	}
+	if e.Adopts != nil {
+		e.Adopts.put(w)
+	}
+	w.text("reason", e.Reason)
+	w.text("on_failure", e.OnFailure.Type)
+	w.flag("on_failure_terminated", e.OnFailure.Terminated)
+	w.text("limit_key", e.Key)
+	w.flag("queued", e.Queued)
+	w.text("replaces", e.Replaces.ID)
+	w.text("replaces_chain", e.Replaces.Chain)
 }
 
 func (p *Parent) put(w *writer) {
@@ -158,6 +191,9 @@ func (p *Parent) take(r *reader) {
 		}
 		return true
 	})
+	if p.ID == "" {
+		*p = Parent{} // of nobody nothing is said
+	}
 }
 
 // bounds writes ranges as pairs of their ends.
@@ -251,12 +287,18 @@ func (e *Started) take(r *reader, key string) bool {
 		e.Parent.take(r)
 	case "root":
 		e.Root = r.text()
+	case "depth":
+		e.Depth = r.int()
 	case "pinned":
 		e.Pinned = r.flag()
 	case "route":
 		e.Route = r.text()
 	case "run_timeout":
 		e.RunTimeout = r.dur()
+	case "asked":
+		e.From.Asked = takeFields(r)
+	case "from":
+		e.From.take(r)
 	case "budget_entries":
 		e.Budget.Entries = r.int()
 	case "budget_bytes":
@@ -267,6 +309,23 @@ func (e *Started) take(r *reader, key string) bool {
 		e.HadChildren = r.flag()
 	case "carried":
 		e.Carried = r.ranges()
+	case "adopts":
+		e.Adopts = new(Adoption)
+		e.Adopts.take(r)
+	case "reason":
+		e.Reason = r.text()
+	case "on_failure":
+		e.OnFailure.Type = r.text()
+	case "on_failure_terminated":
+		e.OnFailure.Terminated = r.flag()
+	case "limit_key":
+		e.Key = r.text()
+	case "queued":
+		e.Queued = r.flag()
+	case "replaces":
+		e.Replaces.ID = r.text()
+	case "replaces_chain":
+		e.Replaces.Chain = r.text()
 	case "updates":
 		for i, id := range r.texts() {
 			e.update(i).Update = id
@@ -281,18 +340,6 @@ func (e *Started) take(r *reader, key string) bool {
 	return true
 }
 
-// Begun ends the delay of a run that was not to begin at once. Now the code is told its input.
-type Begun struct{}
-
-func (*Begun) Role() Role                { return Input }
-func (*Begun) Kind() string              { return "begun" }
-func (*Begun) put(*writer)               {}
-func (*Begun) take(*reader, string) bool { return false }
-func (*Begun) evolve(s *State, at *Entry) {
-	s.Run.BeginAt = time.Time{}
-	s.wakeRun()
-}
-
 // CancelRequested tells the code that somebody wants the run to end. The code may clean up, or go on.
 type CancelRequested struct{ Reason string }
 
@@ -302,4 +349,37 @@ func (e *CancelRequested) evolve(s *State, at *Entry) { s.Run.CancelRequested = 
 func (e *CancelRequested) put(w *writer)              { w.text("reason", e.Reason) }
 func (e *CancelRequested) take(r *reader, key string) bool {
 	return takeText(r, key, "reason", &e.Reason)
+}
+
+// Moved puts a run on another version of its code, which fits what is recorded.
+type Moved struct {
+	Version int
+	Reason  string
+}
+
+func (*Moved) Role() Role                   { return Note }
+func (*Moved) Kind() string                 { return "moved" }
+func (e *Moved) evolve(s *State, at *Entry) { s.Run.Version = e.Version }
+func (e *Moved) put(w *writer)              { w.int("version", e.Version); w.text("reason", e.Reason) }
+func (e *Moved) take(r *reader, key string) bool {
+	if key == "version" {
+		e.Version = r.int()
+		return true
+	}
+	return takeText(r, key, "reason", &e.Reason)
+}
+
+// VersionOf is the version of the code that a run, whose entries begin with its Started, is of now.
+func VersionOf(run []Entry) (version int) {
+	for _, e := range run {
+		switch v := e.Event.(type) {
+		case *Started:
+			version = v.Version
+		case *Moved:
+			if e.Adopted == nil {
+				version = v.Version
+			}
+		}
+	}
+	return version
 }

@@ -51,6 +51,9 @@ func UnmarshalExport(lines []byte) ([]Exported, error) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
+		if IsArchiveLine(line) {
+			continue
+		}
 		if id, ok := ParseHeading(line); ok {
 			all = append(all, Exported{ID: id})
 			continue

@@ -60,7 +60,7 @@ func TestAChildIsKeptUntilNothingIsLeftToBeDone(t *testing.T) {
 		})
 	}
 	c := after(asked, started).Children[1]
-	assert.Equal(t, &Child{Step: 1, ID: "c1", Type: "parcel", Seq: 2, Asked: when.Add(time.Second), OnParentClose: AbandonChild, OnCancel: TryCancel, Chain: "k1"}, c)
+	assert.Equal(t, &Child{Step: 1, Run: "r1", ID: "c1", Type: "parcel", Seq: 2, Asked: when.Add(time.Second), OnParentClose: AbandonChild, OnCancel: TryCancel, Chain: "k1"}, c)
 	assert.False(t, c.Settled())
 	assert.True(t, after(asked, wish).Children[1].Settled())
 	assert.False(t, after(waited, wish).Children[1].Settled())
@@ -69,7 +69,7 @@ func TestAChildIsKeptUntilNothingIsLeftToBeDone(t *testing.T) {
 func TestWhatIsToBeSentIsKeptUntilItIs(t *testing.T) {
 	s := after(&SendAsked{Step: 1, ID: "w2", Name: "paid", Value: text("12")}, &SendAsked{Step: 2, ID: "w3", Cancel: true})
 	assert.Equal(t, map[Step]*Send{
-		1: {Step: 1, ID: "w2", Name: "paid", Seq: 2, Asked: when.Add(time.Second)}, 2: {Step: 2, ID: "w3", Cancel: true, Seq: 3, Asked: when.Add(2 * time.Second)},
+		1: {Step: 1, Run: "r1", ID: "w2", Name: "paid", Seq: 2, Asked: when.Add(time.Second)}, 2: {Step: 2, Run: "r1", ID: "w3", Cancel: true, Seq: 3, Asked: when.Add(2 * time.Second)},
 	}, s.Sends)
 	assert.Equal(t, 2, s.Unsettled())
 	reasons := s.Waiting()
@@ -78,6 +78,20 @@ func TestWhatIsToBeSentIsKeptUntilItIs(t *testing.T) {
 	s = after(&SendAsked{Step: 1, ID: "w2"}, &SendAsked{Step: 2, ID: "w3"}, &Sent{Step: 1, Refused: RefusedNotFound}, &Sent{Step: 3})
 	assert.Len(t, s.Sends, 1)
 	assert.Contains(t, s.Sends, Step(2))
+}
+
+func TestWhatIsAskedOfTheIndexIsKeptUntilItIsAnswered(t *testing.T) {
+	s := after(&FindAsked{Step: 1, Query: object(`{"type":"order"}`)}, &FindAsked{Step: 2, Count: true})
+	assert.Equal(t, map[Step]*Find{
+		1: {Step: 1, Seq: 2, Asked: when.Add(time.Second)}, 2: {Step: 2, Count: true, Seq: 3, Asked: when.Add(2 * time.Second)},
+	}, s.Finds)
+	assert.Equal(t, 2, s.Unsettled(), "somebody has to act, so it is taken up again")
+	reasons := s.Waiting()
+	assert.Equal(t, "the index answering a lookup", reasons[len(reasons)-2].Why)
+	assert.Equal(t, "the index answering a count", reasons[len(reasons)-1].Why)
+	s = after(&FindAsked{Step: 1}, &FindAsked{Step: 2}, &FindAnswered{Step: 1, Refused: RefusedTooLong}, &FindAnswered{Step: 3})
+	assert.Len(t, s.Finds, 1)
+	assert.Contains(t, s.Finds, Step(2))
 }
 
 func TestUpdatesAreKeptUntilTheyAreAnswered(t *testing.T) {
@@ -112,7 +126,7 @@ func TestTheNextRunHasWhatItCarries(t *testing.T) {
 	run := []Event{
 		&Started{Run: "r1", Chain: "r1", Number: 1, Type: "order", Attributes: object(`{"a":1}`)},
 		&Signaled{Name: "paid"}, &Signaled{Name: "paid"}, &UpdateAccepted{Update: "u1", Name: "plan"}, &UpdateAccepted{Update: "u2"},
-		&UpdateCompleted{Update: "u2"}, &ChildAsked{Step: 1, ID: "c1"}, &SendAsked{Step: 2, ID: "w2"}, &Published{View: text("half")}, &Kept{Gate: true, Name: "v2"},
+		&UpdateCompleted{Update: "u2"}, &ChildAsked{Step: 1, ID: "c1"}, &SendAsked{Step: 2, ID: "w2"}, &FindAsked{Step: 3}, &Published{View: text("half")}, &Kept{Gate: true, Name: "v2"},
 	}
 	next := &Started{
 		Run: "r2", Chain: "r1", Number: 2, Type: "order", HadChildren: true, Carried: []Range{{2, 3}, {7, 7}}, Updates: []CarriedUpdate{{"u1", 4}},
@@ -124,6 +138,7 @@ func TestTheNextRunHasWhatItCarries(t *testing.T) {
 	assert.False(t, closed.Open())
 	assert.Empty(t, closed.Children)
 	assert.Empty(t, closed.Sends)
+	assert.Empty(t, closed.Finds)
 	assert.Empty(t, closed.Updates)
 	assert.Nil(t, closed.Waiting())
 	_, known := closed.Answered("u2")
@@ -137,6 +152,7 @@ func TestTheNextRunHasWhatItCarries(t *testing.T) {
 	assert.Equal(t, map[string]*Update{"u1": {ID: "u1", Seq: 4, Accepted: s.At}}, s.Updates)
 	assert.Empty(t, s.Children)
 	assert.Empty(t, s.Sends)
+	assert.Empty(t, s.Finds)
 	assert.Equal(t, Attributes{"b": []byte("2")}, s.Attributes, "those of a run stand in its beginning")
 	assert.True(t, s.View.Absent(), "a view is of its run")
 	assert.Equal(t, 1, s.Entries())

@@ -32,10 +32,22 @@ func text(s string) Payload { return JSON([]byte(strconv.Quote(s))) }
 func full() []Event {
 	try := Try{Step: 3, Serial: 1767323045600000, Attempt: 2, Started: when}
 	closing := Closing{Unread: []uint64{4, 7}, Abandoned: 2, Children: 1}
+	from := func(asked, definition Fields) Sources {
+		return Sources{
+			Recorded: true, Asked: asked, Definition: definition, Rules: []Part{{OfNamespace, 3, false, BackoffField}, {OfActivity, 7, true, PriorityField | WeightField}},
+		}
+	}
 	policy := &Policy{
 		ScheduleToStart: time.Minute, StartToClose: 90 * time.Second, ScheduleToClose: 36 * time.Hour, Heartbeat: 1500 * time.Millisecond,
 		Retry:      Retry{MaxAttempts: 5, Backoff: Linear, Initial: 2 * time.Second, Factor: 1.5, Max: 10 * time.Minute, Jitter: 0.1},
 		NeverRetry: []string{"declined", "fraud"}, OnTimeout: ThenAlert, OnCancel: WaitCancelled,
+		Admission: Admission{Limits: []string{"bank"}, Key: "customer-7", Priority: 1, Weight: 4, WhenFull: Refused}, Version: 7, From: from(HeartbeatField|MaxAttemptsField, JitterField|QueueField),
+	}
+	rule := Rule{
+		All: Limit{AtOnce: 3, None: true, Rate: 100, Per: 10 * time.Second}, Key: Limit{AtOnce: 2, None: true, Rate: 5, Per: time.Second},
+		ScheduleToStart: time.Minute, StartToClose: 90 * time.Second, ScheduleToClose: 36 * time.Hour, Heartbeat: 1500 * time.Millisecond,
+		Retry:     Retry{MaxAttempts: 5, Backoff: Linear, Initial: 2 * time.Second, Factor: 1.5, Max: -1, Jitter: 0.1},
+		OnTimeout: ThenAlert, Priority: 2, Weight: 4, Force: true, Halt: true, RunTimeout: 1, ExecutionTimeout: 1,
 	}
 	return []Event{
 		&Started{
@@ -43,10 +55,15 @@ func full() []Event {
 			Origin: Origin{Kind: "schedule", ID: "daily"}, BeginAt: when, RunDeadline: when.Add(time.Hour), Deadline: when.Add(24 * time.Hour),
 			CorrelationID: "c-9", Memo: JSON([]byte(`{"m":1}`)), Attributes: JSON([]byte(`{"a":2}`)),
 			Headers: JSON([]byte(`{"trace":"t-1"}`)), Parent: Parent{ID: "sweep-7", Run: "r8", Chain: "r5", Step: 4, OnClose: TerminateChild},
-			Root: "sweep-1", Pinned: true, Route: "label beta", RunTimeout: time.Hour, HadChildren: true, Budget: Budget{100, 1 << 20, 50}, Carried: []Range{{3, 5}, {9, 9}},
-			Updates: []CarriedUpdate{{"u-1", 7}, {"u-2", 8}},
+			Root: "sweep-1", Depth: 2, Pinned: true, Route: "label beta", RunTimeout: time.Hour, From: from(RunTimeoutField, ExecutionTimeoutField), HadChildren: true, Budget: Budget{100, 1 << 20, 50}, Carried: []Range{{3, 5}, {9, 9}},
+			Updates: []CarriedUpdate{{"u-1", 7}, {"u-2", 8}}, Reason: "the bank is back", OnFailure: OnFailure{"mourn", true},
+			Key: "customer-7", Queued: true, Replaces: Replaced{"order-0", "r0"},
+			Adopts: &Adoption{
+				Run: "r6", From: 40, Cut: 48, Left: []uint64{46}, Again: []Range{{50, 50}, {52, 53}}, Resume: true,
+				Past: []Past{{"r5", 5, 1 << 60, when, when.Add(time.Hour), 2}, {"r6", 6, 7, when.Add(time.Minute), when.Add(time.Hour), 4}},
+			},
 		},
-		&Begun{},
+		&Begun{RunDeadline: when.Add(time.Hour)},
 		&CancelRequested{Reason: "no longer wanted"},
 		&Completed{Result: text("R-1"), Closing: closing},
 		&Failed{Failure: text("E-1"), Closing: closing},
@@ -61,8 +78,8 @@ func full() []Event {
 		&AttemptFailed{Try: try, Limit: HeartbeatLimit, Failure: text("E-1"), Checkpoint: text("half"), RetryAt: when.Add(time.Minute)},
 		&AttemptLost{Try: try},
 		&AttemptOverdue{Try: try, Limit: StartToClose},
-		&ActivityCompleted{Try: try, Result: text("R-1")},
-		&ActivityFailed{Try: try, Failure: text("E-1"), Checkpoint: text("half"), Final: "attempts"},
+		&ActivityCompleted{Try: try, Result: text("R-1"), Reason: "by hand"},
+		&ActivityFailed{Try: try, Failure: text("E-1"), Checkpoint: text("half"), Final: "attempts", Reason: "by hand"},
 		&ActivityTimedOut{Try: try, Limit: ScheduleToClose, Failure: text("E-1"), Checkpoint: text("half")},
 		&ActivityCancelRequested{Step: 3},
 		&ActivityCancelled{Try: try, Failure: text("E-1"), Checkpoint: text("half")},
@@ -76,7 +93,7 @@ func full() []Event {
 		&ChildAsked{
 			Step: 3, ID: "order-1~1.3", Type: "parcel", Version: 2, Input: text("I-1"), OnParentClose: AbandonChild, OnCancel: WaitCancelled,
 			RunTimeout: time.Minute, ExecutionTimeout: time.Hour, CorrelationID: "c-9", Memo: JSON([]byte(`{"m":1}`)),
-			Attributes: JSON([]byte(`{"a":2}`)), Headers: JSON([]byte(`{"trace":"t-1"}`)),
+			Attributes: JSON([]byte(`{"a":2}`)), Headers: JSON([]byte(`{"trace":"t-1"}`)), Once: true,
 		},
 		&ChildStarted{Step: 3, Chain: "r9"},
 		&ChildRefused{Step: 3, Reason: RefusedRunning, Message: "it is running"},
@@ -85,7 +102,7 @@ func full() []Event {
 		&ChildClosed{Step: 3, Run: "r9", Status: StatusFailed, Result: text("R-1"), Failure: text("E-1"), Reason: "by hand"},
 		&SendAsked{Step: 3, ID: "order-2", Cancel: true, Name: "paid", Value: text("12")},
 		&Sent{Step: 3, Refused: RefusedNotFound},
-		&UpdateAccepted{Update: "u-1", Name: "change-plan", Input: text("I-1")},
+		&UpdateAccepted{Update: "u-1", Name: "change-plan", Input: text("I-1"), Reason: "asked for"},
 		&UpdateCompleted{Update: "u-1", Result: text("R-1")},
 		&UpdateFailed{Update: "u-1", Failure: text("E-1")},
 		&Stalled{Reason: "no code for workflow \"order\"\n\tat all", Detail: JSON([]byte(`{"stack":"…"}`))},
@@ -93,13 +110,36 @@ func full() []Event {
 		&Told{},
 		&NodeAnnounced{
 			Name: "worker-1", Joined: Place{Commit: 7, Prepare: 5}, Applied: Place{Commit: 1 << 40, Prepare: 1}, Leaving: true, Types: []string{"order", "order@3"},
-			Activities: []string{"charge"}, Queues: []string{"gpu"}, Build: "v1.2.3",
+			Activities: []string{"charge"}, Queues: []string{"gpu"}, Policies: 3, Build: "v1.2.3",
 		},
 		&NodeLeft{},
 		&NodeBuried{By: "n-2"},
 		&KeyMade{Key: "c2VjcmV0"},
-		&Paused{Reason: "the bank is down", TimersOn: true},
-		&Unpaused{Reason: "it is back"},
+		&Paused{Reason: "the bank is down", TimersOn: true, LimitsHeld: true},
+		&Unpaused{Reason: "it is back", Held: 90 * time.Minute, RunDeadline: when.Add(time.Hour), Deadline: when.Add(2 * time.Hour)},
+		&PolicySet{Subject: Subject{OfActivity, "charge"}, Before: rule, After: rule, Reason: "the bank asked"},
+		&ParentChanged{Run: "r9"},
+		&TriedAgain{Reason: "it is mended"},
+		&Moved{Version: 3, Reason: "it is mended"},
+		&AttributesChanged{Attributes: JSON([]byte(`{"env":"uat"}`)), Reason: "for the test"},
+		&MemoChanged{Memo: JSON([]byte(`{"box":"b7"}`)), Reason: "moved"},
+		&ActivityChanged{Step: 3, Input: text("I-2"), Reset: true, Reason: "to another address"},
+		&FindAsked{Step: 3, Query: JSON([]byte(`{"type":"order"}`)), Count: true},
+		&FindAnswered{Step: 3, Found: 2, Position: 71, Rows: JSON([]byte(`[{"id":"order-1"}]`)), Refused: RefusedTooMany, Message: "more than 100000"},
+		&Redacted{ID: ID{"shop", "order-1"}, From: 3, To: 9, Only: []uint64{3, 9}, Field: "input", Hash: Hash{1, 2}, Files: []string{"sum"}, Reason: "asked for"},
+		&Deleted{ID: ID{"shop", "order-1"}, From: 1, To: 9, Hash: Hash{1, 2}, Runs: 2, Type: "order", Status: "completed", Files: []string{"sum"}, Reason: "asked for", Rule: "orders"},
+		&Erased{Acts: []uint64{4, 5}},
+		&Postponed{Deadline: when.Add(time.Hour)},
+		&RetentionSet{
+			Before: Retention{Rules: []RetentionRule{{Name: "orders", Type: "order", Status: StatusFailed | StatusCompleted, Age: 48 * time.Hour, Export: true}}, Every: time.Hour, Rate: 5},
+			After:  Retention{Rules: []RetentionRule{{Name: "all", Type: "order", Status: StatusFailed, Age: 24 * time.Hour}}, Every: 2 * time.Hour, Rate: 6}, Reason: "less is kept",
+		},
+		&Held{ID: ID{"shop", "order-1"}, Name: "case-7", Reason: "the court"},
+		&Released{ID: ID{"shop", "order-1"}, Name: "case-7", Reason: "it is over"},
+		&Imported{ID: ID{"shop", "order-1"}, From: ID{"old", "order-2"}, To: 9, Hash: Hash{1, 2}, Redacted: 3, Reason: "moved", Undone: "in use"},
+		&PolicyApplied{Step: 3, Before: policy, After: policy, Version: 9, RetryAt: when.Add(time.Minute), Reason: "the bank asked"},
+		&QuotasSet{Quotas: []Quota{{Key: "ann", Rate: true, Node: "n1", Held: 2, Spent: 1}, {Node: "n2", Wants: 1, Since: 7}}},
+		&Disclosed{ID: ID{"shop", "order-1"}, How: "export", Keys: true, Reason: "the court"},
 	}
 }
 
@@ -118,6 +158,12 @@ func sealed(events ...Event) (all []Entry) {
 		e := Entry{Seq: uint64(i) + 1, At: when.Add(time.Duration(i) * time.Second), Event: event}
 		if i%3 == 1 {
 			e.By, e.Build, e.Told, e.Request = Operator+":ann", "v1.2.3", e.Seq-1, "0198-req"
+		}
+		if event.Kind() == "activity-changed" {
+			e.Adopted = &Adopted{Seq: 3, Was: when, Size: 312}
+		}
+		if signal, is := event.(*Signaled); is && signal.Name != "" {
+			e.Unread = 2
 		}
 		Seal(prev, &e)
 		prev = e.Hash
@@ -166,7 +212,7 @@ func TestWireFormIsFrozen(t *testing.T) {
 
 // TestEarlierFormsAreRead: what earlier states of the code wrote is read and written again to the byte.
 func TestEarlierFormsAreRead(t *testing.T) {
-	for _, name := range []string{"before-children.jsonl", "encoded-before-children.jsonl"} {
+	for _, name := range []string{"before-children.jsonl", "encoded-before-children.jsonl", "before-adoption.jsonl", "encoded-before-adoption.jsonl", "before-slots.jsonl", "encoded-before-slots.jsonl", "before-limits-held.jsonl", "encoded-before-limits-held.jsonl", "before-depth.jsonl", "encoded-before-depth.jsonl", "before-sources.jsonl"} {
 		golden, err := os.ReadFile(filepath.Join("testdata", name))
 		require.NoError(t, err)
 		read, err := Unmarshal(golden)

@@ -90,11 +90,13 @@ type Entry struct {
 	Seq     uint64    // from 1, over the whole stream
 	At      time.Time // UTC; never before that of the entry before
 	By      Actor
-	Node    string // that recorded it; empty where one process has the store to itself
-	Build   string // of the program that decided it; empty means as in the entry before
-	Told    uint64 // unless 0: the code has been told, and been answered in full, up to this Seq
-	Request string // request id of the command, for recognising its repetition
-	Hash    Hash   // over the hash of the entry before and all of this one but the bytes of payloads
+	Node    string   // that recorded it; empty where one process has the store to itself
+	Build   string   // of the program that decided it; empty means as in the entry before
+	Told    uint64   // unless 0: the code has been told, and been answered in full, up to this Seq
+	Unread  int      // with Told, and in an open run: how many of the signals before this entry the code has not received
+	Request string   // request id of the command, for recognising its repetition
+	Adopted *Adopted // nil unless it repeats an entry of an earlier run
+	Hash    Hash     // over the hash of the entry before and all of this one but the bytes of payloads
 	Event   Event
 
 	wire    []byte // as written or read, hash included

@@ -8,6 +8,8 @@ func newEvent(kind string) Event {
 		return new(Started)
 	case "begun":
 		return new(Begun)
+	case "postponed":
+		return new(Postponed)
 	case "cancel-requested":
 		return new(CancelRequested)
 	case "completed":
@@ -34,6 +36,26 @@ func newEvent(kind string) Event {
 		return new(NodeBuried)
 	case "key-made":
 		return new(KeyMade)
+	case "quotas-set":
+		return new(QuotasSet)
+	case "policy-set":
+		return new(PolicySet)
+	case "retention-set":
+		return new(RetentionSet)
+	case "held":
+		return new(Held)
+	case "released":
+		return new(Released)
+	case "imported":
+		return new(Imported)
+	case "disclosed":
+		return new(Disclosed)
+	case "redacted":
+		return new(Redacted)
+	case "deleted":
+		return new(Deleted)
+	case "erased":
+		return new(Erased)
 	case "heartbeat":
 		return new(Heartbeat)
 	case "activity-progressed":
@@ -44,6 +66,20 @@ func newEvent(kind string) Event {
 		return new(AttemptLost)
 	case "attempt-overdue":
 		return new(AttemptOverdue)
+	case "tried-again":
+		return new(TriedAgain)
+	case "moved":
+		return new(Moved)
+	case "attributes-changed":
+		return new(AttributesChanged)
+	case "memo-changed":
+		return new(MemoChanged)
+	case "parent-changed":
+		return new(ParentChanged)
+	case "activity-changed":
+		return new(ActivityChanged)
+	case "policy-applied":
+		return &PolicyApplied{Before: &StandardPolicy, After: &StandardPolicy}
 	case "activity-completed":
 		return new(ActivityCompleted)
 	case "activity-failed":
@@ -84,6 +120,10 @@ func newEvent(kind string) Event {
 		return new(SendAsked)
 	case "sent":
 		return new(Sent)
+	case "find-asked":
+		return new(FindAsked)
+	case "find-answered":
+		return new(FindAnswered)
 	case "update-accepted":
 		return new(UpdateAccepted)
 	case "update-completed":

@@ -12,6 +12,7 @@ type NodeAnnounced struct {
 	Types      []string // of workflows that it has code for, as in "order", or "order@3" for a version
 	Activities []string // that it makes
 	Queues     []string // that it serves; none: all
+	Policies   uint64   // version of the policies that it keeps to: what it has in hand is counted where they limit it
 	Build      string
 }
 
@@ -26,6 +27,7 @@ func (e *NodeAnnounced) put(w *writer) {
 	w.texts("types", e.Types)
 	w.texts("activities", e.Activities)
 	w.texts("queues", e.Queues)
+	w.num("policies", e.Policies)
 	w.text("build", e.Build)
 }
 func (e *NodeAnnounced) take(r *reader, key string) bool {
@@ -38,6 +40,8 @@ func (e *NodeAnnounced) take(r *reader, key string) bool {
 		e.Activities = r.texts()
 	case "queues":
 		e.Queues = r.texts()
+	case "policies":
+		e.Policies = r.num()
 	default:
 		return takeText(r, key, "name", &e.Name) || takeText(r, key, "build", &e.Build) ||
 			e.Joined.take(r, key, "joined") || e.Applied.take(r, key, "applied")

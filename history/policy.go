@@ -18,6 +18,9 @@ type Policy struct {
 	NeverRetry      []string // codes of errors
 	OnTimeout       Then
 	OnCancel        Cancel
+	Admission       Admission // its turn among others
+	Version         uint64    // of the operators' policies that had a part in it; 0: they had none
+	From            Sources   // where its fields come from
 }
 
 // Retry says when a failed attempt is followed by another.
@@ -90,15 +93,18 @@ var StandardPolicy = Policy{
 	Retry:           Retry{Backoff: Exponential, Initial: time.Second, Factor: 2, Max: time.Minute, Jitter: 0.2},
 	OnTimeout:       ThenRetry,
 	OnCancel:        TryCancel,
+	From:            Sources{Recorded: true}, // what is left out is the default, or a definition says the same
 }
 
 func (p *Policy) equal(q *Policy) bool {
 	return p.ScheduleToStart == q.ScheduleToStart && p.StartToClose == q.StartToClose && p.Assumed == q.Assumed && p.ScheduleToClose == q.ScheduleToClose &&
 		p.Heartbeat == q.Heartbeat && p.Retry == q.Retry && p.OnTimeout == q.OnTimeout && p.OnCancel == q.OnCancel &&
-		slices.Equal(p.NeverRetry, q.NeverRetry)
+		slices.Equal(p.NeverRetry, q.NeverRetry) && p.Version == q.Version && p.From.equal(&q.From) && p.Admission.equal(&q.Admission)
 }
 
-func (p *Policy) put(w *writer) {
+func (p *Policy) put(w *writer) { p.putAs(w, "policy") }
+
+func (p *Policy) putAs(w *writer, key string) {
 	if p.equal(&StandardPolicy) {
 		return
 	}
@@ -108,7 +114,7 @@ func (p *Policy) put(w *writer) {
 			w.text(k, v.String())
 		}
 	}
-	w.object("policy", func() {
+	w.object(key, func() {
 		dur("schedule_to_start", p.ScheduleToStart, std.ScheduleToStart)
 		if !p.Assumed || p.StartToClose != std.StartToClose {
 			w.text("start_to_close", p.StartToClose.String())
@@ -135,6 +141,10 @@ func (p *Policy) put(w *writer) {
 		if p.OnCancel != std.OnCancel {
 			w.text("on_cancel", string(p.OnCancel))
 		}
+		p.Admission.put(w)
+		w.num("version", p.Version)
+		p.From.Asked.put(w, "asked")
+		p.From.put(w)
 	})
 }
 
@@ -169,8 +179,14 @@ func (p *Policy) take(r *reader) {
 			p.OnTimeout = cmp.Or(Then(r.text()), p.OnTimeout)
 		case "on_cancel":
 			p.OnCancel = cmp.Or(Cancel(r.text()), p.OnCancel)
+		case "version":
+			p.Version = r.num()
+		case "asked":
+			p.From.Asked = takeFields(r)
+		case "from":
+			p.From.take(r)
 		default:
-			return false
+			return p.Admission.take(r, key)
 		}
 		return true
 	})

@@ -17,7 +17,7 @@ func (e *SendAsked) evolve(s *State, at *Entry) {
 	if s.Sends == nil {
 		s.Sends = map[Step]*Send{}
 	}
-	s.Sends[e.Step] = &Send{Step: e.Step, ID: e.ID, Cancel: e.Cancel, Name: e.Name, Seq: at.Seq, Asked: at.At}
+	s.Sends[e.Step] = &Send{Step: e.Step, Run: s.asker(at), ID: e.ID, Cancel: e.Cancel, Name: e.Name, Seq: at.Seq, Asked: at.Time()}
 	s.asked(e.Step)
 }
 func (e *SendAsked) put(w *writer) {
@@ -53,9 +53,10 @@ func (e *Sent) take(r *reader, key string) bool {
 // Send is something that is still to be told another execution.
 type Send struct {
 	Step   Step
+	Run    string // that asked for it
 	ID     string
 	Cancel bool
 	Name   string
-	Seq    uint64 // of SendAsked, where the value is
-	Asked  time.Time
+	Seq    uint64    // of SendAsked, where the value is
+	Asked  time.Time // first: of one that is adopted, by the run that asked it; its request is looked for from then on
 }

@@ -8,7 +8,7 @@ type Signaled struct {
 
 func (*Signaled) Role() Role                   { return Input }
 func (*Signaled) Kind() string                 { return "signaled" }
-func (e *Signaled) evolve(s *State, at *Entry) { s.Run.Signals++ }
+func (e *Signaled) evolve(s *State, at *Entry) { s.Run.Signals++; s.Unread++ }
 func (e *Signaled) put(w *writer) {
 	w.text("name", e.Name)
 	w.payload("value", e.Value)

@@ -41,3 +41,12 @@ func (*Told) Kind() string              { return "told" }
 func (*Told) evolve(*State, *Entry)     {}
 func (*Told) put(*writer)               {}
 func (*Told) take(*reader, string) bool { return false }
+
+// TriedAgain is somebody's wish that an execution which has stalled be tried at once.
+type TriedAgain struct{ Reason string }
+
+func (*TriedAgain) Role() Role                        { return Note }
+func (*TriedAgain) Kind() string                      { return "tried-again" }
+func (*TriedAgain) evolve(*State, *Entry)             {}
+func (e *TriedAgain) put(w *writer)                   { w.text("reason", e.Reason) }
+func (e *TriedAgain) take(r *reader, key string) bool { return takeText(r, key, "reason", &e.Reason) }

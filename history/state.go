@@ -24,10 +24,15 @@ type State struct {
 	Told  uint64 // up to here the code has been told, and answered in full
 	Input uint64 // the last input; the execution is due now if it is above Told
 
+	// Unread is how many signals the code has not received: as of the last entry that says up to where it was told, and those that came
+	// since; of a closed run as its last entry says. Histories of releases that did not record it have those only that came since.
+	Unread int
+
 	Activities map[Step]*Activity  // not settled
 	Timers     map[Step]time.Time  // neither fired nor stopped, by when they are due
 	Children   map[Step]*Child     // of which something is to be done or told
 	Sends      map[Step]*Send      // to be delivered
+	Finds      map[Step]*Find      // to be answered
 	Updates    map[string]*Update  // accepted and not answered
 	Attributes Attributes          // as they are now
 	View       Payload             // published by the code
@@ -56,7 +61,8 @@ type Run struct {
 	Gates           int  // kept so far
 	HadChildren     bool // in this run or one before in its chain
 	CancelRequested bool
-	*Lasting        // never nil once a run has started; nobody changes it
+	Queued          bool // it waits for a slot, and the code is not told anything
+	*Lasting             // never nil once a run has started; nobody changes it
 }
 
 // Lasting is what a run hands on to the one that continues it, of which most runs have nothing.
@@ -65,20 +71,40 @@ type Lasting struct {
 	Headers    Payload
 	Parent     Parent
 	Root       string
+	Depth      int // see [Run.Below]
 	Pinned     bool
 	Route      string
 	RunTimeout time.Duration
-	Budget     Budget // zero: the standard one
+	From       Sources // of RunTimeout, and of what the execution may take
+	Budget     Budget  // zero: the standard one
+	Adopts     *Adoption
+	OnFailure  OnFailure
+	Key        string
+	Replaces   Replaced // which it does not hand on
 }
 
 var nothingLasts = new(Lasting)
 
 // orNothing is l, or the same for all that have nothing.
 func (l Lasting) orNothing() *Lasting {
-	if l.Memo.Absent() && l.Headers.Absent() && l.Parent == (Parent{}) && l.Root == "" && !l.Pinned && l.Route == "" && l.RunTimeout == 0 && l.Budget == (Budget{}) {
+	if l.Memo.Absent() && l.Headers.Absent() && l.Parent == (Parent{}) && l.Root == "" && l.Depth == 0 && !l.Pinned && l.Route == "" && l.RunTimeout == 0 && l.From.none() && l.Budget == (Budget{}) && l.Adopts == nil && l.OnFailure == (OnFailure{}) && l.Key == "" && l.Replaces == (Replaced{}) {
 		return nothingLasts
 	}
 	return &l
+}
+
+// Below is how many executions stand above the children of a run: 1 for those of a run without a parent. It is 0 if that is not known, because
+// the run is a child of a child and of a release that did not record it.
+func (r *Run) Below() int {
+	switch {
+	case r.Depth > 0:
+		return r.Depth + 1
+	case r.Parent.ID == "":
+		return 1
+	case r.Root == r.Parent.ID:
+		return 2
+	}
+	return 0
 }
 
 // Outcome is how a run ended.
@@ -111,10 +137,20 @@ func (s *State) Evolve(e Entry) {
 		s.Told = e.Told
 		s.lift()
 	}
-	e.Event.evolve(s, &e)
-	s.Bytes += e.Size()
+	if e.Changes() {
+		e.Event.evolve(s, &e)
+	}
+	if e.Told > 0 && s.Open() {
+		s.Unread = e.Unread
+	}
+	s.Bytes += e.Length()
 	if e.Event.Role() == Input {
 		s.Input = e.Seq
+	}
+	if e.Adopted != nil {
+		if _, more := s.Adopting(); !more {
+			s.adopted()
+		}
 	}
 	if e.Request != "" {
 		if s.requests == nil {
@@ -142,14 +178,15 @@ func (s *State) begin(r Run) {
 	s.wakeRun()
 }
 
-func (s *State) close(status Status, o Outcome, at *Entry) {
+func (s *State) close(status Status, o Outcome, unread int, at *Entry) {
 	s.Status, s.Outcome, s.Stall, s.Pause = status, o, nil, nil
-	s.Run.Closed = at.At
-	s.Told = at.Seq
+	s.Run.Closed, s.Run.Queued = at.At, false
+	s.Told, s.Unread = at.Seq, unread
 	clear(s.Activities)
 	clear(s.Timers)
 	clear(s.Children)
 	clear(s.Sends)
+	clear(s.Finds)
 	clear(s.Updates)
 	s.wakes = wakes{}
 }
@@ -163,23 +200,31 @@ func (s *State) lift() {
 
 func (s *State) asked(step Step) { s.Run.Steps = max(s.Run.Steps, step) }
 
-// wakeRun sets the run's own wake: its delayed beginning or its nearest deadline.
+// wakeRun sets the run's own wake: its delayed beginning or its nearest deadline, unless that is held.
 func (s *State) wakeRun() {
-	var due time.Time
-	for _, t := range []time.Time{s.Run.BeginAt, s.Run.RunDeadline, s.Run.Deadline} {
-		if !t.IsZero() && (due.IsZero() || t.Before(due)) {
-			due = t
-		}
+	due := s.Run.BeginAt
+	if !s.Pause.HoldsLimits() {
+		due = Nearest(due, Nearest(s.Run.RunDeadline, s.Run.Deadline))
 	}
-	if due.IsZero() {
-		s.wakes.drop(0)
-		return
+	s.wakes.setOrDrop(0, due)
+}
+
+// Nearest is the earlier of two moments of which each may be none, which is zero.
+func Nearest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	s.wakes.set(0, due)
+	return a
 }
 
 // Unsettled is the number of things asked for that have no outcome and for which somebody has to act.
-func (s *State) Unsettled() int { return len(s.Activities) + len(s.Children) + len(s.Sends) }
+func (s *State) Unsettled() int {
+	n := 0
+	if s.Replacing() {
+		n = 1
+	}
+	return n + len(s.Activities) + len(s.Children) + len(s.Sends) + len(s.Finds)
+}
 
 // Entries is the number of entries of the current or last run.
 func (s *State) Entries() int {
@@ -192,8 +237,13 @@ func (s *State) Entries() int {
 // Open reports whether a run is under way.
 func (s *State) Open() bool { return s.Status&StatusOpen != 0 }
 
-// Due reports whether inputs are recorded that the code has not been told.
-func (s *State) Due() bool { return s.Open() && s.Untold() && s.Pause == nil && s.Run.BeginAt.IsZero() }
+// Due reports whether inputs are recorded that the code has not been told, or are yet to be repeated for it.
+func (s *State) Due() bool {
+	if _, more := s.Adopting(); more {
+		return true
+	}
+	return s.Open() && s.Untold() && s.Pause == nil && s.Run.BeginAt.IsZero() && !s.Run.Queued
+}
 
 // Untold reports whether inputs are recorded that the code has not been told, though they may not be due.
 func (s *State) Untold() bool { return s.Input > s.Told }

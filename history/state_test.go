@@ -98,7 +98,7 @@ func TestAnOpenStateAlwaysWaitsForSomething(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"0 stalled: no code",
-		"0 the code being told of entry 11",
+		"0 the code being told up to entry 12",
 		"1 attempt 1 of activity charge until 2026-01-03T03:04:06Z",
 		"2 somebody outside who completes attempt 1 of activity ship until 2026-01-03T03:04:07Z",
 		"3 attempt 2 of activity thank, which is put off until 2026-01-02T03:05:05Z",

@@ -14,7 +14,9 @@ func (*TimerStarted) Kind() string { return "timer-started" }
 func (e *TimerStarted) evolve(s *State, at *Entry) {
 	s.Timers[e.Step] = e.Due
 	s.asked(e.Step)
-	s.wakes.set(e.Step, e.Due)
+	if s.Pause == nil || s.Pause.TimersOn {
+		s.wakes.set(e.Step, e.Due)
+	}
 }
 func (e *TimerStarted) put(w *writer) {
 	w.num("step", uint64(e.Step))

@@ -7,6 +7,7 @@ type UpdateAccepted struct {
 	Update string // its id
 	Name   string
 	Input  Payload
+	Reason string // for which somebody has asked for it
 }
 
 func (*UpdateAccepted) Role() Role   { return Input }
@@ -18,9 +19,11 @@ func (e *UpdateAccepted) put(w *writer) {
 	w.text("update", e.Update)
 	w.text("name", e.Name)
 	w.payload("input", e.Input)
+	w.text("reason", e.Reason)
 }
 func (e *UpdateAccepted) take(r *reader, key string) bool {
-	return takeText(r, key, "update", &e.Update) || takeText(r, key, "name", &e.Name) || takePayload(r, key, "input", &e.Input)
+	return takeText(r, key, "update", &e.Update) || takeText(r, key, "name", &e.Name) || takePayload(r, key, "input", &e.Input) ||
+		takeText(r, key, "reason", &e.Reason)
 }
 
 // UpdateCompleted is the code's answer to an update.

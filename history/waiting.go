@@ -35,6 +35,9 @@ func (s *State) Waiting() []Reason {
 		if s.Pause.Reason != "" {
 			why += " because " + s.Pause.Reason
 		}
+		if s.Pause.LimitsHeld {
+			why += "; limits of time are held"
+		}
 		all = append(all, Reason{Why: why, Since: s.Pause.Since})
 	}
 	if s.Stall != nil {
@@ -43,21 +46,27 @@ func (s *State) Waiting() []Reason {
 	if !s.Run.BeginAt.IsZero() {
 		all = append(all, Reason{Why: "its beginning", Since: s.Run.Started, Until: s.Run.BeginAt})
 	}
+	if s.Run.Queued {
+		all = append(all, Reason{Why: s.Run.SlotWanted(), Since: s.Run.Started})
+	}
 	if s.Due() {
-		all = append(all, Reason{Why: fmt.Sprintf("the code being told of entry %d", s.Told+1), Since: s.At})
+		all = append(all, Reason{Why: s.toTell(), Since: s.At})
 	}
 	var steps []Reason
 	for step, due := range s.Timers {
 		steps = append(steps, Reason{Step: step, Why: "timer", Until: due})
 	}
 	for _, a := range s.Activities {
-		steps = append(steps, a.waiting())
+		steps = append(steps, a.waiting(s.Pause))
 	}
 	for _, c := range s.Children {
 		steps = append(steps, c.waiting())
 	}
 	for _, n := range s.Sends {
 		steps = append(steps, n.waiting())
+	}
+	for _, f := range s.Finds {
+		steps = append(steps, f.waiting())
 	}
 	slices.SortFunc(steps, func(a, b Reason) int { return cmp.Compare(a.Step, b.Step) })
 	all = append(all, steps...)
@@ -70,9 +79,9 @@ func (s *State) Waiting() []Reason {
 	return all
 }
 
-func (a *Activity) waiting() Reason {
+func (a *Activity) waiting(p *Pause) Reason {
 	r := Reason{Step: a.Step, Why: fmt.Sprintf("attempt %d of activity %s", a.Attempt, a.Name), Since: a.Scheduled}
-	r.Until, _ = a.Due()
+	r.Until, _ = a.Due(p)
 	switch {
 	case a.Pending:
 		r.Why = fmt.Sprintf("somebody outside who completes attempt %d of activity %s", a.Attempt, a.Name)
@@ -103,4 +112,12 @@ func (n *Send) waiting() Reason {
 		what = "the wish that it end"
 	}
 	return Reason{Step: n.Step, Why: fmt.Sprintf("execution %s being sent %s", n.ID, what), Since: n.Asked}
+}
+
+// toTell names what the code is to be told. Which inputs there are between what it was told and the last is not kept.
+func (s *State) toTell() string {
+	if s.Input > s.Told+1 {
+		return fmt.Sprintf("the code being told up to entry %d", s.Input)
+	}
+	return fmt.Sprintf("the code being told of entry %d", s.Told+1)
 }

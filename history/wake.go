@@ -38,6 +38,15 @@ func (h *wakes) set(step Step, due time.Time) {
 	}
 }
 
+// setOrDrop is set, or drop if nothing is due.
+func (h *wakes) setOrDrop(step Step, due time.Time) {
+	if due.IsZero() {
+		h.drop(step)
+		return
+	}
+	h.set(step, due)
+}
+
 func (h *wakes) drop(step Step) {
 	i, ok := h.place[step]
 	if !ok {

@@ -146,6 +146,21 @@ func (w *writer) object(k string, fields func()) {
 	w.b = append(w.b, '}')
 }
 
+// list writes n objects.
+func (w *writer) list(k string, n int, fields func(i int)) {
+	w.key(k)
+	w.b = append(w.b, '[')
+	for i := range n {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = append(w.b, '{')
+		fields(i)
+		w.b = append(w.b, '}')
+	}
+	w.b = append(w.b, ']')
+}
+
 func appendText(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {

@@ -55,7 +55,7 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 		return c, nil
 	}
 	last := records[len(records)-1].Position
-	b := batch{c: c, open: x.open, words: x.words.Load(), tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1)}
+	b := batch{c: c, open: x.open, words: *x.words.Load(), shapes: &x.shapes, tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1)}
 	err := c.within("BEGIN IMMEDIATE", func() error { return b.write(records, last) })
 	if err == nil {
 		x.open.keep(&b)
@@ -99,14 +99,11 @@ type batch struct {
 	members  map[history.ID]*store.Record // the newest of each
 	values   []driver.Value
 	tally    map[tallied]int // how many more there are
-	words    bool            // are kept
+	versions map[versioned]int
+	words    words // that are kept
 	docs     []doc
-}
-
-// tallied is what runs are counted by.
-type tallied struct {
-	namespace, kind string
-	status          query.Status
+	shapes   *shapes
+	building *building // nil: the index itself is written
 }
 
 // doc is the words of an entry.
@@ -142,6 +139,9 @@ func (b *batch) write(records []store.Record, last store.Position) error {
 	if err := b.writeTally(); err != nil {
 		return err
 	}
+	if err := b.writeVersions(); err != nil {
+		return err
+	}
 	if err := b.writeWords(); err != nil {
 		return err
 	}
@@ -150,9 +150,15 @@ func (b *batch) write(records []store.Record, last store.Position) error {
 
 func (b *batch) fold(record *store.Record) error {
 	e := record.Entry
+	if err := b.acted(record); err != nil {
+		return err
+	}
 	if record.ID.Family() != "" {
 		b.announced(record)
-		return nil
+		if err := b.held(record); err != nil {
+			return err
+		}
+		return b.halted(record)
 	}
 	if started, ok := e.Event.(*history.Started); ok {
 		build, err := b.buildBefore(record)
@@ -160,6 +166,9 @@ func (b *batch) fold(record *store.Record) error {
 			return err
 		}
 		r := begin(record.Position.Commit, record.ID, e, started, build)
+		if r.Depth, err = b.depth(record.ID, started); err != nil {
+			return err
+		}
 		b.runs[record.ID] = r
 		b.begun = append(b.begun, r)
 		b.requested(r, e.Request)
@@ -171,7 +180,7 @@ func (b *batch) fold(record *store.Record) error {
 	if err != nil || r == nil || !r.open() {
 		return err // no run, as in the streams that hold no workflow
 	}
-	if _, changes := e.Event.(*history.AttributesSet); changes && !r.loaded {
+	if changesAttributes(e.Event) && !r.loaded {
 		if err := b.load(r); err != nil {
 			return err
 		}
@@ -193,6 +202,11 @@ func (b *batch) buildBefore(record *store.Record) (string, error) {
 		return "", nil
 	}
 	before, err := b.newest(record.ID)
+	if err == nil && before == nil && b.building != nil { // it has closed
+		if err = b.building.index(); err == nil {
+			before, err = b.stored(record.ID)
+		}
+	}
 	if err != nil || before == nil {
 		return "", err
 	}
@@ -205,16 +219,25 @@ func (b *batch) newest(id history.ID) (*run, error) {
 		return r, nil
 	}
 	r := b.open[id]
-	if r == nil {
-		err := b.c.query(context.Background(), newestRun, []driver.Value{id.Workflow, id.Namespace}, func(row []driver.Value) error {
-			r, _ = scan(row)
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("reading the run of %s: %w", id, err)
+	if r == nil && (b.building == nil || !b.building.whole) {
+		var err error
+		if r, err = b.stored(id); err != nil {
+			return nil, err
 		}
 	}
 	b.runs[id] = r
+	return r, nil
+}
+
+// stored reads the newest run of an execution from the table.
+func (b *batch) stored(id history.ID) (r *run, err error) {
+	err = b.c.query(context.Background(), newestRun, []driver.Value{id.Workflow, id.Namespace}, func(row []driver.Value) error {
+		r, _ = scan(row)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the run of %s: %w", id, err)
+	}
 	return r, nil
 }
 
@@ -233,10 +256,15 @@ func (b *batch) load(r *run) error {
 
 func (b *batch) insert(r *run) error {
 	b.values = r.shown(r.moving(r.standing(r.fixed(b.values[:0]))))
-	if err := b.c.exec(context.Background(), insertRun, b.values...); err != nil {
+	text, values := b.shapes.insert(b.values)
+	if err := b.c.exec(context.Background(), text, values...); err != nil {
 		return fmt.Errorf("inserting run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
 	}
-	b.tally[tallied{r.Namespace, r.Type, r.Status}]++
+	b.count(r, r.Status, 1)
+	b.countVersion(r, r.Version, 1)
+	if err := b.writeChanges(r); err != nil {
+		return err
+	}
 	if len(r.memo) > 0 {
 		if err := writeMemo(context.Background(), b.c, r.position, r.memo); err != nil {
 			return fmt.Errorf("inserting the memo of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
@@ -257,20 +285,47 @@ func (b *batch) update(r *run) error {
 	b.values = b.values[:0]
 	if r.Status != r.was {
 		text = restateRun
-		b.tally[tallied{r.Namespace, r.Type, r.was}]--
-		b.tally[tallied{r.Namespace, r.Type, r.Status}]++
+		b.count(r, r.was, -1)
+		b.count(r, r.Status, 1)
 		b.values = r.standing(b.values)
 	}
 	b.values = append(r.moving(b.values), int64(r.position))
 	if err := b.c.exec(context.Background(), text, b.values...); err != nil {
 		return fmt.Errorf("updating run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
 	}
+	if err := b.writeChanges(r); err != nil {
+		return err
+	}
+	if r.moved {
+		b.countVersion(r, r.from, -1)
+		b.countVersion(r, r.Version, 1)
+		if err := b.c.exec(context.Background(), moveRun, int64(r.Version), int64(r.position)); err != nil {
+			return fmt.Errorf("updating the version of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+		}
+	}
 	if r.reset {
 		if err := b.reattribute(r); err != nil {
 			return fmt.Errorf("updating the attributes of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
 		}
 	}
+	if r.rememo {
+		if err := b.rememo(r); err != nil {
+			return fmt.Errorf("updating the memo of run %d of %s/%s: %w", r.Number, r.Namespace, r.ID, err)
+		}
+	}
 	return nil
+}
+
+// rememo writes a memo that has changed.
+func (b *batch) rememo(r *run) error {
+	ctx := context.Background()
+	if err := b.c.exec(ctx, rememo, text(string(r.memo)), int64(r.position)); err != nil {
+		return err
+	}
+	if err := b.c.exec(ctx, dropMemo, int64(r.position)); err != nil || len(r.memo) == 0 {
+		return err
+	}
+	return writeMemo(ctx, b.c, r.position, r.memo)
 }
 
 // reattribute writes attributes that have changed.
@@ -290,17 +345,25 @@ type openRuns map[history.ID]*run
 
 const maxOpenRuns = 10_000
 
-// keep takes over what a batch has written.
+// keep takes over what a batch has written, as far as there is room.
 func (o openRuns) keep(b *batch) {
+	o.take(b)
+	o.trim()
+}
+
+func (o openRuns) take(b *batch) {
 	for id, r := range b.runs {
-		if r == nil || !r.open() {
+		if r == nil || !r.open() && r.Status != query.Continued { // what continues one may leave its build out
 			delete(o, id)
 			continue
 		}
-		r.dirty, r.reset, r.was = false, false, r.Status
-		r.loaded, r.attributes, r.memo = false, nil, nil
+		r.dirty, r.reset, r.rememo, r.moved, r.was = false, false, false, false, r.Status
+		r.loaded, r.attributes, r.memo, r.changes = false, nil, nil, nil
 		o[id] = r
 	}
+}
+
+func (o openRuns) trim() {
 	for id := range o {
 		if len(o) <= maxOpenRuns {
 			return
@@ -311,7 +374,7 @@ func (o openRuns) keep(b *batch) {
 
 // read takes the words of an entry, where they are kept.
 func (b *batch) read(r *run, e history.Event) {
-	if !b.words {
+	if !b.words.has(r.Type) {
 		return
 	}
 	if words := query.Words(query.TextOf(e)); len(words) > 0 {
@@ -327,18 +390,6 @@ func (b *batch) writeWords() error {
 		}
 		if err != nil {
 			return fmt.Errorf("inserting words: %w", err)
-		}
-	}
-	return nil
-}
-
-func (b *batch) writeTally() error {
-	for of, n := range b.tally {
-		if n == 0 {
-			continue
-		}
-		if err := b.c.exec(context.Background(), addTally, of.namespace, of.kind, int64(of.status), int64(n)); err != nil {
-			return fmt.Errorf("counting the runs of %s: %w", of.kind, err)
 		}
 	}
 	return nil

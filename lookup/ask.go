@@ -20,6 +20,7 @@ type ask struct {
 	order  query.Order
 	cursor query.Cursor
 	rest   []query.Node // all must hold
+	whole  bool         // one filter has all
 	now    time.Time
 }
 
@@ -29,6 +30,9 @@ func (x *Index) asked(q query.Query) (*ask, error) {
 	}
 	a := &ask{given: q}
 	var err error
+	if !q.AsOf.IsZero() && x.of != q.AsOf {
+		return nil, &query.Invalid{Field: "AsOf", Value: q.AsOf.String(), Want: "none: this index is of " + x.of.String() + "; ask the runtime, or make another one with lookup.AsOf"}
+	}
 	if a.cursor, err = q.Cursor(); err != nil {
 		return nil, err
 	}
@@ -39,15 +43,22 @@ func (x *Index) asked(q query.Query) (*ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !x.words.Load() && query.Any(tree, func(n query.Node) bool { _, is := n.(query.Text); return is }) {
+	searches := query.Any(tree, func(n query.Node) bool { _, is := n.(query.Text); return is })
+	if searches && !x.words.Load().kept {
 		return nil, &query.Invalid{Field: "Where", Value: "a search for TEXT", Want: "none: this index does not keep words; switch it on with Config.FullText"}
 	}
+	if a.cursor.Now.IsZero() {
+		a.cursor.Now = q.Now
+	}
 	if a.cursor.Now.IsZero() && (q.Last > 0 || q.Where != "" || a.order.Field.Name == "duration") {
-		a.cursor.Now = time.Now().UTC()
+		a.cursor.Now = x.now()
 	}
 	a.now = a.cursor.Now
 	a.q = q.At(a.now)
 	a.take(tree)
+	if w := x.words.Load(); searches && a.q.Type != "" && !w.has(a.q.Type) {
+		return nil, &query.Invalid{Field: "Where", Value: "a search for TEXT in runs of " + a.q.Type, Want: "one in those of " + strings.Join(w.of, ", ") + ", whose words alone this index keeps; see Config.FullTextOf"}
+	}
 	return a, nil
 }
 
@@ -63,9 +74,23 @@ func (a *ask) take(n query.Node) {
 		if !a.takes(n) {
 			a.rest = append(a.rest, n)
 		}
+		if onlyOpen(n) && a.q.Status == 0 {
+			a.q.Status = query.Open // which are few, and have an index
+		}
 	default:
 		a.rest = append(a.rest, n)
 	}
+}
+
+// onlyOpen reports whether open runs alone can fit a comparison.
+func onlyOpen(n query.Compare) bool {
+	switch n.Field.Name {
+	case "attempts", "queue", "waiting-for":
+		return true
+	case "halted":
+		return n.Op == query.Equal && n.Value == true
+	}
+	return false
 }
 
 func (a *ask) takes(n query.Compare) bool {
@@ -131,9 +156,12 @@ func bounds(op query.Op, v time.Time, since, until *time.Time) bool {
 // few is how many runs an attribute or words may have to be looked for by them, and not in the order asked for.
 const few = 2000
 
-// filter is the condition of all. If one of its terms is known to fit few runs, they are looked for by it.
-func (a *ask) filter(ctx context.Context, c *conn) (*filter, error) {
-	f := filterOf(a.q, a.order)
+// many is how many runs a beginning of ids may have to be looked for by it, and not in the order asked for.
+var many = 20_000
+
+// filters are the conditions of all: the runs are those that fit one of them, and none fits two. If a term is known to fit few runs, they
+// are looked for by it.
+func (a *ask) filters(ctx context.Context, c *conn) ([]*filter, error) {
 	if a.q.ID == "" && a.q.IDPrefix == "" && a.q.Run == "" && a.q.Parent == "" && a.q.CorrelationID == "" {
 		for i, n := range a.rest {
 			text, values := seek(n)
@@ -146,12 +174,88 @@ func (a *ask) filter(ctx context.Context, c *conn) (*filter, error) {
 			}
 			if found <= few {
 				a.rest = slices.Delete(slices.Clone(a.rest), i, i+1)
-				f = filterBy(a.q, a.order, nil)
+				f := filterBy(a.q, a.order, nil)
 				f.add("position IN ("+text+")", values...)
-				break
+				a.addRest(f)
+				return []*filter{f}, nil
 			}
 		}
 	}
+	by := a.q // by which they are found
+	if a.q.ID == "" && a.q.IDPrefix != "" && a.order.By != query.ByID {
+		f := &filter{by: []string{"id"}}
+		f.prefix(a.q.IDPrefix)
+		found, err := c.number(ctx, fmt.Sprintf("SELECT count(*) FROM (SELECT 1 FROM run%s LIMIT %d)", f.where(), many+1), f.values...)
+		if err != nil {
+			return nil, err
+		}
+		if found > int64(many) {
+			by.IDPrefix = ""
+		}
+	}
+	var all []*filter
+	for _, set := range a.parts(by) {
+		q, by := a.q, by
+		q.Status, by.Status = set, set
+		if by.Type != "" && set != 0 && set&query.Completed == 0 && a.order.By == query.ByStarted {
+			fewer, err := fewerOf(ctx, c, by)
+			if err != nil {
+				return nil, err
+			}
+			if fewer {
+				by.Type = ""
+			} else {
+				by.Status = 0
+			}
+		}
+		f := filterBy(q, a.order, driving(by, a.order))
+		a.addRest(f)
+		all = append(all, f)
+	}
+	return all, nil
+}
+
+// fewerOf reports whether a namespace has fewer runs of the statuses asked for than of the type.
+func fewerOf(ctx context.Context, c *conn, q query.Query) (bool, error) {
+	n, err := c.number(ctx, "SELECT ifnull(sum(runs), 0) FROM tally WHERE (namespace = ? OR ? = '') AND (status & ?) <> 0", q.Namespace, q.Namespace, int64(q.Status))
+	if err != nil {
+		return false, err
+	}
+	of, err := c.number(ctx, "SELECT ifnull(sum(runs), 0) FROM tally WHERE (namespace = ? OR ? = '') AND type = ?", q.Namespace, q.Namespace, q.Type)
+	return n <= of, err
+}
+
+// filter is the one condition that takes the place of [ask.filters], where runs are counted.
+func (a *ask) filter(ctx context.Context, c *conn) (*filter, error) {
+	a.whole = true
+	all, err := a.filters(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// parts divides the statuses asked for so that an index has the runs of each in the order of their start: those that are open, and each of
+// those in which few runs end.
+func (a *ask) parts(by query.Query) (parts []query.Status) {
+	set := by.Status
+	if a.whole || set == 0 || set&query.Completed != 0 || a.order.By != query.ByStarted || by.Namespace == "" ||
+		by.ID != "" || by.IDPrefix != "" || by.Run != "" || by.Parent != "" || by.CorrelationID != "" {
+		return []query.Status{set}
+	}
+	if open := set & query.Open; open != 0 {
+		parts = append(parts, open)
+	}
+	for bit := query.Status(1); bit <= set; bit <<= 1 {
+		if set&bit&^query.Open != 0 {
+			parts = append(parts, bit)
+		}
+	}
+	return parts
+}
+
+// addRest adds what is not among the fields of the query.
+func (a *ask) addRest(f *filter) {
 	for _, n := range a.rest {
 		w := &condition{now: a.now}
 		text := w.of(n)
@@ -165,7 +269,20 @@ func (a *ask) filter(ctx context.Context, c *conn) (*filter, error) {
 		text := w.expression(a.order.Field)
 		f.add("("+text+") IS NOT NULL", w.values...)
 	}
-	return f, nil
+}
+
+// places selects the positions of a page of runs, and one more.
+func (a *ask) places(all []*filter, limit int) (text string, values []driver.Value) {
+	order, ordering := a.orderBy()
+	if len(all) == 1 {
+		return fmt.Sprintf("SELECT position FROM run%s%s LIMIT %d", all[0].where(), order, limit), slices.Concat(all[0].values, ordering)
+	}
+	var each []string
+	for _, f := range all {
+		each = append(each, "SELECT started, position FROM run"+f.where())
+		values = append(values, f.values...)
+	}
+	return fmt.Sprintf("SELECT position FROM (%s%s LIMIT %d)", strings.Join(each, " UNION ALL "), order, limit), values
 }
 
 // seek is the selection of the runs that fit a node, by an index of its own; empty if there is none.
@@ -174,7 +291,7 @@ func seek(n query.Node) (text string, values []driver.Value) {
 	case query.Text:
 		return "SELECT doc.run FROM words CROSS JOIN doc ON doc.id = words.rowid WHERE words MATCH ?", []driver.Value{matching(n.Text)}
 	case query.Compare:
-		if n.Field.Key == "" || n.Op != query.Equal {
+		if !tabled(n.Field) || n.Op != query.Equal {
 			return "", nil
 		}
 		switch v := n.Value.(type) {
@@ -273,78 +390,4 @@ func limited(ctx context.Context, q query.Query, do func(context.Context) error)
 		return fmt.Errorf("%w: not done within %s; ask for less, such as a type or a time, or allow more with Within", query.ErrTooLong, within)
 	}
 	return err
-}
-
-// Group counts the runs that a query asks for by one or two fields, a [query.Day] or nothing at all, which gives one group. It does not
-// wait for anything, like [Index.Find].
-func (x *Index) Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error) {
-	all, err := query.ParseGroups(by...)
-	if err != nil {
-		return query.Groups{}, err
-	}
-	a, err := x.asked(q)
-	if err != nil {
-		return query.Groups{}, err
-	}
-	if a.now.IsZero() {
-		a.now = time.Now()
-	}
-	var groups query.Groups
-	err = limited(ctx, q, func(ctx context.Context) error {
-		groups, err = x.group(ctx, a, all)
-		return err
-	})
-	groups.By = by
-	return groups, err
-}
-
-const nanosOfDay = "86400000000000"
-
-// grouped is the expression of a grouping, with the kind of its values where each has its own, and the table that it joins.
-func (a *ask) grouped(g query.Grouping, place int) (expression, kind, join string, w *condition) {
-	w = &condition{now: a.now}
-	if g.Field.Key == "" {
-		expression = w.expression(g.Field)
-		if g.Day {
-			expression = "(" + expression + ") / " + nanosOfDay
-		}
-		return expression, "NULL", "", w
-	}
-	name := "g" + strconv.Itoa(place)
-	w.bind(storedName(g.Field))
-	return "ifnull(" + name + ".text, " + name + ".num)", "replace(" + name + ".kind, 'list', 'text')",
-		" LEFT JOIN attribute AS " + name + " ON " + name + ".run = run.position AND " + name + ".name = ?", w
-}
-
-func (a *ask) selection(f *filter, all []query.Grouping) (text string, values []driver.Value) {
-	var shown, joins []string
-	var keyValues, joinValues []driver.Value
-	for i, g := range all {
-		expression, kind, join, w := a.grouped(g, i)
-		shown = append(shown, expression, kind)
-		if join == "" {
-			keyValues = append(keyValues, w.values...)
-		} else {
-			joins = append(joins, join)
-			joinValues = append(joinValues, w.values...)
-		}
-	}
-	count := "count(*)"
-	from := "run" + f.where()
-	if len(joins) > 0 {
-		count = "count(DISTINCT run.position)"
-		from = "(SELECT * FROM run" + f.where() + ") AS run" + strings.Join(joins, "")
-		values = slices.Concat(keyValues, f.values, joinValues)
-	} else {
-		values = slices.Concat(keyValues, f.values)
-	}
-	places := make([]string, len(shown))
-	for i := range shown {
-		places[i] = strconv.Itoa(i + 2)
-	}
-	text = "SELECT " + strings.Join(append([]string{count}, shown...), ", ") + " FROM " + from
-	if len(places) > 0 {
-		text += " GROUP BY " + strings.Join(places, ", ") + " ORDER BY 1 DESC, " + strings.Join(places, ", ") + fmt.Sprintf(" LIMIT %d", query.MaxGroups+1)
-	}
-	return text, values
 }

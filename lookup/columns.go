@@ -15,7 +15,7 @@ import (
 // fixed, standing, moving and shown append the columns of their group in the order of the table.
 func (r *run) fixed(to []driver.Value) []driver.Value {
 	return append(to, int64(r.position), r.Namespace, r.ID, r.Run, text(r.chain), r.Type, num(r.Version), num(r.Number), r.Started.UnixNano(),
-		int64(r.Began), text(r.Parent), text(r.Root), text(r.Origin), text(r.CorrelationID), moment(r.Deadline))
+		int64(r.Began), text(r.Parent), text(r.Root), num(r.Depth), text(r.Origin), text(r.CorrelationID), text(r.key))
 }
 
 func (r *run) standing(to []driver.Value) []driver.Value {
@@ -23,12 +23,8 @@ func (r *run) standing(to []driver.Value) []driver.Value {
 }
 
 func (r *run) moving(to []driver.Value) []driver.Value {
-	delayed := 0
-	if r.delayed {
-		delayed = 1
-	}
-	return append(to, int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(delayed), num(r.Activities), num(r.Timers),
-		num(r.Children), num(r.sends), num(r.updates), num(r.Signals), moment(r.wake), moment(r.Progressed), num(r.Attempts), text(r.stall), text(r.pause), text(list(r.waits)), text(r.waiting()))
+	return append(to, moment(r.Deadline), int64(r.Seq), text(r.Build), num(r.told), num(r.input), num(int(r.delayed)), num(r.Activities), num(r.Timers),
+		num(r.Children), num(r.sends), num(r.finds), num(r.updates), num(r.Signals), num(r.Unread), num(int(r.odd)), moment(r.wake), moment(r.Progressed), num(r.Attempts), text(r.stall), text(r.pause), text(list(r.waits)), text(r.waiting()))
 }
 
 func (r *run) shown(to []driver.Value) []driver.Value {
@@ -65,11 +61,13 @@ func scan(row []driver.Value) (r *run, rest *values) {
 	r = &run{position: v.seq()}
 	r.Namespace, r.ID, r.Run, r.chain, r.Type = v.text(), v.text(), v.text(), v.text(), v.text()
 	r.Version, r.Number, r.Started, r.Began = v.int(), v.seq(), v.time(), v.seq()
-	r.Parent, r.Root, r.Origin, r.CorrelationID = v.text(), v.text(), v.text(), v.text()
-	r.Deadline = v.time()
+	r.Parent, r.Root, r.Depth, r.Origin, r.CorrelationID = v.text(), v.text(), v.int(), v.text(), v.text()
+	r.key = v.text()
 	r.Status, r.Closed, r.Failure = query.Status(v.int64()), v.time(), v.text()
-	r.Seq, r.Build, r.told, r.input, r.delayed = v.seq(), v.text(), v.seq(), v.seq(), v.int() == 1
-	r.Activities, r.Timers, r.Children, r.sends, r.updates, r.Signals = v.int(), v.int(), v.int(), v.int(), v.int(), v.int()
+	r.Deadline = v.time()
+	r.Seq, r.Build, r.told, r.input, r.delayed = v.seq(), v.text(), v.seq(), v.seq(), delay(v.int())
+	r.Activities, r.Timers, r.Children, r.sends, r.finds, r.updates, r.Signals = v.int(), v.int(), v.int(), v.int(), v.int(), v.int(), v.int()
+	r.Unread, r.odd = v.int(), odd(v.int())
 	r.wake = v.time()
 	r.Wake, r.Progressed, r.Attempts = r.wake, v.time(), v.int()
 	r.stall, r.pause = v.text(), v.text()
@@ -86,6 +84,14 @@ func scanRow(row []driver.Value) (*run, error) {
 	if memo := v.text(); memo != "" {
 		if err := json.Unmarshal([]byte(memo), &r.Memo); err != nil {
 			return nil, fmt.Errorf("memo of %s/%s: %w", r.Namespace, r.ID, err)
+		}
+	}
+	r.Held, r.Halted, r.Attempt = v.int() == 1, v.int() == 1, v.int()
+	for _, into := range []*[]string{&r.Patches, &r.Queues} {
+		if all := v.text(); all != "" && all != "[]" {
+			if err := json.Unmarshal([]byte(all), into); err != nil {
+				return nil, fmt.Errorf("patches and queues of %s/%s: %w", r.Namespace, r.ID, err)
+			}
 		}
 	}
 	return r, nil

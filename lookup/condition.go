@@ -16,6 +16,7 @@ var expressions = map[string]string{
 	"correlation-id": "+correlation", "parent": "+parent", "root": "+root", "is-child": "(parent IS NOT NULL)", "started-by": "+origin",
 	"last-progress": "+progressed", "attempts-since-progress": "ifnull(attempts, 0)", "failure": "+failure", "activities": "ifnull(activities, 0)",
 	"timers": "ifnull(timers, 0)", "children": "ifnull(children, 0)", "signals": "ifnull(signals, 0)", "entries": "(seq - began + 1)",
+	"held": "(" + isHeld + ")", "halted": isHalted, "depth": "ifnull(depth, 0)", "unread": "ifnull(unread, 0)", "attempts": attempt,
 	"duration": "(ifnull(closed, ?) - started)",
 }
 
@@ -27,7 +28,7 @@ type condition struct {
 
 // expression is the value of a field; it binds what it holds.
 func (c *condition) expression(f query.Field) string {
-	if f.Key != "" {
+	if tabled(f) {
 		c.bind(storedName(f))
 		return "(SELECT ifnull(a.text, a.num) FROM attribute AS a WHERE a.run = run.position AND a.name = ? ORDER BY a.place LIMIT 1)"
 	}
@@ -37,7 +38,15 @@ func (c *condition) expression(f query.Field) string {
 	return expressions[f.Name]
 }
 
-func storedName(f query.Field) string { return f.Name + "." + f.Key }
+// tabled reports whether the values of a field stand in the table of attributes, under its storedName.
+func tabled(f query.Field) bool { return f.Key != "" || f.Many() }
+
+func storedName(f query.Field) string {
+	if f.Key == "" {
+		return f.Name
+	}
+	return f.Name + "." + f.Key
+}
 
 func (c *condition) bind(v driver.Value) { c.values = append(c.values, v) }
 
@@ -51,7 +60,7 @@ func (c *condition) of(n query.Node) string {
 	case query.Not:
 		return "NOT ifnull(" + c.of(n.Node) + ", 0)"
 	case query.Null:
-		if n.Field.Key != "" {
+		if tabled(n.Field) {
 			c.bind(storedName(n.Field))
 			return "NOT EXISTS (SELECT 1 FROM attribute AS a WHERE a.run = run.position AND a.name = ?)"
 		}
@@ -92,7 +101,7 @@ func (c *condition) in(n query.In) string {
 	var all []string
 	if len(texts) > 0 {
 		marks := " IN (?" + strings.Repeat(", ?", len(texts)-1) + ")"
-		if n.Field.Key != "" {
+		if tabled(n.Field) {
 			c.bind(storedName(n.Field))
 			all = append(all, "EXISTS (SELECT 1 FROM attribute AS a WHERE a.run = run.position AND a.name = ? AND +a.text"+marks+")")
 		} else {
@@ -112,7 +121,10 @@ func (c *condition) compare(n query.Compare) string {
 		c.bind(int64(set))
 		return "(status & ?) <> 0"
 	}
-	if n.Field.Key == "" {
+	if _, is := n.Value.(query.Latest); is {
+		return c.expression(n.Field) + " " + string(n.Op) + " " + latest
+	}
+	if !tabled(n.Field) {
 		return c.compared(c.expression(n.Field), n.Op, v)
 	}
 	c.bind(storedName(n.Field))

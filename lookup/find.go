@@ -36,15 +36,21 @@ func (x *Index) find(ctx context.Context, a *ask) (page query.Page, err error) {
 	q := a.given
 	err = x.read(ctx, func(c *conn, position store.Position) error {
 		page = query.Page{Rows: []query.Row{}, Position: position.Commit}
-		f, err := a.filter(ctx, c)
+		if page.Unknown, err = a.unknown(ctx, c); err != nil {
+			return err
+		}
+		filters, err := a.filters(ctx, c)
 		if err != nil {
 			return err
 		}
-		a.behind(f)
-		order, values := a.orderBy()
-		text := fmt.Sprintf(findRuns, f.where(), order, q.PageSize()+1, order)
+		for _, f := range filters {
+			a.behind(f)
+		}
+		places, values := a.places(filters, q.PageSize()+1)
+		order, ordering := a.orderBy()
+		text := fmt.Sprintf(findRuns, places, order)
 		var last *run
-		return c.query(ctx, text, slices.Concat(f.values, values, values), func(row []driver.Value) (err error) {
+		return c.query(ctx, text, slices.Concat(values, ordering), func(row []driver.Value) (err error) {
 			if len(page.Rows) == q.PageSize() { // there is one more
 				page.Next = q.Next(a.cursorAt(last))
 				return nil
@@ -59,7 +65,7 @@ func (x *Index) find(ctx context.Context, a *ask) (page query.Page, err error) {
 }
 
 // findRuns sorts, where it has to, positions and not whole rows.
-var findRuns = "SELECT " + columns + " FROM run WHERE position IN (SELECT position FROM run%s%s LIMIT %d)%s"
+var findRuns = "SELECT " + columns + " FROM run WHERE position IN (%s)%s"
 
 // Count is the number of runs that [Index.Find] finds on all pages.
 func (x *Index) Count(ctx context.Context, q query.Query) (n int, err error) {
@@ -86,7 +92,7 @@ func (x *Index) read(ctx context.Context, ask func(*conn, store.Position) error)
 		x.readers <- c
 	}
 	switch {
-	case err == nil, errors.Is(err, ErrClosed):
+	case err == nil, errors.Is(err, ErrClosed), errors.Is(err, query.ErrInvalid):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -156,10 +162,7 @@ func filterBy(q query.Query, order query.Order, by []string) *filter {
 	equal("origin", q.Origin)
 	equal("correlation", q.CorrelationID)
 	if q.IDPrefix != "" {
-		f.add(column("id")+" >= ?", q.IDPrefix)
-		if end, ok := beyond(q.IDPrefix); ok {
-			f.add(column("id")+" < ?", end)
-		}
+		f.prefix(q.IDPrefix)
 	}
 	bound := func(name, is string, t time.Time) {
 		if !t.IsZero() {
@@ -175,6 +178,13 @@ func filterBy(q query.Query, order query.Order, by []string) *filter {
 	}
 	f.status(q.Status, column("status"))
 	return f
+}
+
+func (f *filter) prefix(prefix string) {
+	f.add(f.column("id")+" >= ?", prefix)
+	if end, ok := beyond(prefix); ok {
+		f.add(f.column("id")+" < ?", end)
+	}
 }
 
 func (f *filter) column(name string) string {

@@ -21,7 +21,7 @@ import (
 func TestTheFoldCountsWhatTheStateHolds(t *testing.T) {
 	w := random(t, 10)
 	states, runs := map[history.ID]*history.State{}, map[history.ID]*run{}
-	children, sends, updates := 0, 0, 0
+	children, sends, finds, updates := 0, 0, 0, 0
 	for _, record := range w.steps(2000) {
 		id, e := record.ID, record.Entry
 		if states[id] == nil {
@@ -40,16 +40,17 @@ func TestTheFoldCountsWhatTheStateHolds(t *testing.T) {
 		require.Equal(t, len(s.Timers), r.Timers, what)
 		require.Equal(t, len(s.Children), r.Children, what)
 		require.Equal(t, len(s.Sends), r.sends, what)
+		require.Equal(t, len(s.Finds), r.finds, what)
 		require.Equal(t, len(s.Updates), r.updates, what)
 		require.Equal(t, s.Run.Signals, r.Signals, what)
 		require.Equal(t, s.Status, r.Status, what)
 		require.Equal(t, s.Open(), r.open(), what)
-		require.Equal(t, s.Due(), r.open() && !r.delayed && r.input > r.told, what)
+		require.Equal(t, s.Due(), r.open() && r.delayed == 0 && r.input > r.told, what)
 		require.Equal(t, s.Attributes, r.attributes, what)
 		require.LessOrEqual(t, len(r.waits), r.Activities+r.Children, what)
-		children, sends, updates = max(children, r.Children), max(sends, r.sends), max(updates, r.updates)
+		children, sends, finds, updates = max(children, r.Children), max(sends, r.sends), max(finds, r.finds), max(updates, r.updates)
 	}
-	for _, most := range []int{children, sends, updates} {
+	for _, most := range []int{children, sends, finds, updates} {
 		require.Greater(t, most, 1, "else nothing was tried")
 	}
 }

@@ -3,19 +3,48 @@ package lookup
 import (
 	"context"
 	"database/sql/driver"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/store"
 )
 
+// Group counts the runs that a query asks for by one or two fields, a [query.Day] or nothing at all, which gives one group. It does not
+// wait for anything, like [Index.Find].
+func (x *Index) Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error) {
+	all, err := query.ParseGroups(by...)
+	if err != nil {
+		return query.Groups{}, err
+	}
+	a, err := x.asked(q)
+	if err != nil {
+		return query.Groups{}, err
+	}
+	if a.now.IsZero() {
+		a.now = x.now()
+	}
+	var groups query.Groups
+	err = limited(ctx, q, func(ctx context.Context) error {
+		groups, err = x.group(ctx, a, all)
+		return err
+	})
+	groups.By = by
+	return groups, err
+}
+
 func (x *Index) group(ctx context.Context, a *ask, all []query.Grouping) (groups query.Groups, err error) {
 	err = x.read(ctx, func(c *conn, position store.Position) error {
 		groups = query.Groups{Groups: []query.Group{}, Position: position.Commit}
-		text, values, tallied := a.counted(all)
-		if !tallied {
+		if groups.Unknown, err = a.unknown(ctx, c, all...); err != nil {
+			return err
+		}
+		text, values, known := a.counted(all)
+		if !known {
+			if text, values, known, err = a.valued(ctx, c, all); err != nil {
+				return err
+			}
+		}
+		if !known {
 			f, err := a.filter(ctx, c)
 			if err != nil {
 				return err
@@ -38,38 +67,6 @@ func (x *Index) group(ctx context.Context, a *ask, all []query.Grouping) (groups
 		})
 	})
 	return groups, err
-}
-
-// counted is the question to the table of tallies, if it knows the answer.
-func (a *ask) counted(all []query.Grouping) (text string, values []driver.Value, ok bool) {
-	q := a.q
-	q.Namespace, q.Type, q.Status, q.Where, q.Order, q.Limit, q.After, q.Most, q.Within, q.Stale = "", "", 0, "", "", 0, "", 0, 0, false
-	if q != (query.Query{}) || len(a.rest) > 0 || a.order.By != query.ByStarted {
-		return "", nil, false
-	}
-	shown := []string{"ifnull(sum(runs), 0)"}
-	var places []string
-	for i, g := range all {
-		if name := g.Field.Name; name != "namespace" && name != "type" && name != "status" {
-			return "", nil, false
-		}
-		shown = append(shown, g.Field.Name, "NULL")
-		places = append(places, []string{"2", "4"}[i])
-	}
-	text = "SELECT " + strings.Join(shown, ", ") + " FROM tally WHERE runs > 0"
-	if a.q.Namespace != "" {
-		text, values = text+" AND namespace = ?", append(values, a.q.Namespace)
-	}
-	if a.q.Type != "" {
-		text, values = text+" AND type = ?", append(values, a.q.Type)
-	}
-	if a.q.Status != 0 {
-		text, values = text+" AND (status & ?) <> 0", append(values, int64(a.q.Status))
-	}
-	if len(places) > 0 {
-		text += " GROUP BY " + strings.Join(places, ", ") + " ORDER BY 1 DESC, " + strings.Join(places, ", ")
-	}
-	return text, slices.Clone(values), true
 }
 
 // shownKey is a key as groups show it.

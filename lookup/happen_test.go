@@ -93,16 +93,19 @@ func (w *world) request() string {
 func (w *world) started(s *history.State) history.Entry {
 	n := s.Run.Number + 1
 	started := &history.Started{
-		Run: fmt.Sprintf("run-%d-%d", len(w.records), n), Number: n, Type: []string{"order", "trip", "refund"}[w.dice.IntN(3)], Version: w.dice.IntN(3),
+		Run: fmt.Sprintf("run-%d-%d", len(w.records), n), Number: n, Type: []string{"order", "trip", "refund", "clew.batch"}[w.dice.IntN(4)], Version: w.dice.IntN(3),
 		Origin:        []history.Origin{{Kind: "client"}, {Kind: "schedule", ID: "daily"}, {Kind: "parent", ID: "order-1"}}[w.dice.IntN(3)],
 		CorrelationID: []string{"", "c-1"}[w.dice.IntN(2)],
 	}
 	started.Chain = started.Run
 	if started.Origin.Kind == "parent" {
-		started.Parent, started.Root = history.Parent{ID: "order-1", Run: "run-0", Chain: "run-0", Step: 1}, "order-0"
+		started.Parent, started.Root, started.Depth = history.Parent{ID: "order-1", Run: "run-0", Chain: "run-0", Step: 1}, "order-0", 2+w.dice.IntN(2)
 	}
 	if w.dice.IntN(5) == 0 {
 		started.BeginAt = w.now.Add(time.Hour)
+	}
+	if w.dice.IntN(5) == 0 && started.BeginAt.IsZero() {
+		started.Queued, started.Key = true, []string{"", "ann"}[w.dice.IntN(2)]
 	}
 	if w.dice.IntN(4) == 0 {
 		started.RunDeadline, started.Deadline = w.now.Add(time.Hour), w.now.Add(time.Duration(w.dice.IntN(2*3600))*time.Second)
@@ -124,8 +127,8 @@ func (w *world) continued(before *history.State) history.Entry {
 	e := w.started(before)
 	e.Request = ""
 	started := e.Event.(*history.Started)
-	started.Chain, started.Type, started.Origin, started.Parent, started.Root = before.Run.Chain, before.Run.Type, before.Run.Origin, before.Run.Parent, before.Run.Root
-	started.HadChildren, started.BeginAt = before.Run.HadChildren, time.Time{}
+	started.Chain, started.Type, started.Origin, started.Parent, started.Root, started.Depth = before.Run.Chain, before.Run.Type, before.Run.Origin, before.Run.Parent, before.Run.Root, before.Run.Depth
+	started.HadChildren, started.BeginAt, started.Queued = before.Run.HadChildren, time.Time{}, false
 	if w.dice.IntN(2) == 0 {
 		started.Carried = []history.Range{{From: 1, To: 1 + before.Seq/3}, {From: 2 + before.Seq/2, To: 2 + before.Seq/2}}
 	}
@@ -137,7 +140,7 @@ func (w *world) continued(before *history.State) history.Entry {
 
 // event is something that can happen to an open run now.
 func (w *world) event(s *history.State) history.Event {
-	can := slices.Concat(w.activity(s), w.timer(s), w.child(s), w.send(s), w.update(s), w.rest(s))
+	can := slices.Concat(w.activity(s), w.timer(s), w.child(s), w.send(s), w.find(s), w.update(s), w.rest(s))
 	if w.dice.IntN(5) == 0 {
 		can = w.end()
 	}
@@ -168,7 +171,7 @@ func (w *world) failure() history.Payload {
 func (w *world) activity(s *history.State) []history.Event {
 	policy := history.StandardPolicy
 	policy.OnCancel = w.onCancel()
-	asks := &history.ActivityScheduled{Step: s.Run.Steps + 1, Name: "charge", Policy: &policy, Local: w.dice.IntN(5) == 0}
+	asks := &history.ActivityScheduled{Step: s.Run.Steps + 1, Name: "charge", Queue: []string{"", "", "gpu", "cpu"}[w.dice.IntN(4)], Policy: &policy, Local: w.dice.IntN(5) == 0}
 	step, _, ok := one(w, s.Activities)
 	if !ok {
 		return []history.Event{asks, asks}
@@ -178,6 +181,7 @@ func (w *world) activity(s *history.State) []history.Event {
 		asks, &history.ActivityCompleted{Try: try}, &history.ActivityFailed{Try: try, Failure: w.failure()}, &history.ActivityTimedOut{Try: try},
 		&history.ActivityCancelRequested{Step: step}, &history.ActivityCancelRequested{Step: step}, &history.ActivityCancelled{Try: try},
 		&history.AttemptFailed{Try: try, RetryAt: w.now}, &history.AttemptLost{Try: try}, &history.Heartbeat{Try: try, Beat: w.now},
+		&history.AttemptFailed{Try: try, RetryAt: w.now}, &history.ActivityChanged{Step: step, Reset: true},
 		&history.ActivityProgressed{Heartbeat: history.Heartbeat{Try: try, Beat: w.now}},
 	}
 }
@@ -228,6 +232,15 @@ func (w *world) send(s *history.State) []history.Event {
 	return []history.Event{asks, &history.Sent{Step: step}, &history.Sent{Step: step, Refused: history.RefusedNotFound}}
 }
 
+func (w *world) find(s *history.State) []history.Event {
+	asks := &history.FindAsked{Step: s.Run.Steps + 1, Count: w.dice.IntN(2) == 0}
+	step, _, ok := one(w, s.Finds)
+	if !ok {
+		return []history.Event{asks}
+	}
+	return []history.Event{asks, &history.FindAnswered{Step: step, Found: 1}, &history.FindAnswered{Step: step, Refused: history.RefusedTooLong}}
+}
+
 func (w *world) update(s *history.State) []history.Event {
 	accepts := &history.UpdateAccepted{Update: fmt.Sprintf("update-%d", len(w.records)), Name: "rename"}
 	id, _, ok := one(w, s.Updates)
@@ -240,17 +253,28 @@ func (w *world) update(s *history.State) []history.Event {
 func (w *world) rest(s *history.State) []history.Event {
 	can := []history.Event{
 		&history.Signaled{Name: "go"}, &history.Stalled{Reason: "it panicked"}, &history.Resumed{}, &history.Told{}, &history.Kept{Name: "x"}, &history.CancelRequested{},
-		&history.Published{View: history.JSON([]byte(`{"done":1}`))}, &history.AttributesSet{Attributes: w.some()}, &history.AttributesSet{Attributes: w.some()},
+		&history.Published{View: history.JSON([]byte(`{"done":1}`))}, &history.AttributesSet{Attributes: w.some()}, &history.AttributesChanged{Attributes: w.some()},
+		&history.MemoChanged{Memo: history.JSON([]byte([]string{`{ "note" : "keep", "n": 1 }`, `{}`, `7`}[w.dice.IntN(3)]))},
+		&history.Moved{Version: 3}, &history.Kept{Gate: true, Name: []string{"gift", "tax", "o'r"}[w.dice.IntN(3)]}, &history.TriedAgain{}, &history.ActivityChanged{Step: 1, Reset: true},
+	}
+	if a := s.Activities[1]; a != nil {
+		after := *a.Policy
+		after.Retry.MaxAttempts++
+		can = append(can, &history.PolicyApplied{Step: 1, Before: a.Policy, After: &after})
 	}
 	if !s.Run.BeginAt.IsZero() {
-		can = append(can, &history.Begun{})
+		can = append(can, &history.Begun{}, &history.Postponed{Deadline: s.Run.Deadline})
+	}
+	if s.Run.Queued {
+		can = append(can, &history.Begun{RunDeadline: w.now.Add(time.Minute)})
 	}
 	return can
 }
 
 func (w *world) end() []history.Event {
+	unread := history.Closing{Unread: []uint64{1, 2}[:w.dice.IntN(3)]}
 	return []history.Event{
-		&history.Completed{}, &history.Completed{}, &history.Failed{Failure: w.failure()}, &history.Cancelled{Failure: w.failure()}, &history.Terminated{Reason: "because"},
+		&history.Completed{}, &history.Completed{Closing: unread}, &history.Terminated{Closing: unread}, &history.Failed{Failure: w.failure()}, &history.Cancelled{Failure: w.failure()}, &history.Terminated{Reason: "because"},
 		&history.TimedOut{Limit: "run"}, &history.Continued{}, &history.Continued{},
 	}
 }

@@ -17,7 +17,9 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/store"
 )
 
@@ -49,6 +51,7 @@ type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
 	Readers int          // lookups at the same time; 0: 4. An index in memory has one connection for all
 	Text    Switch       // whether the words of inputs, results and failures are kept, for TEXT; to change it builds the index anew
+	TextOf  []string     // the types of workflow whose words they are, which switches it on unless Text is Off; empty: all, or as the file has it
 }
 
 // Switch says whether something is to be done.
@@ -71,8 +74,12 @@ type Index struct {
 	writer  chan *conn
 	readers chan *conn
 	open    openRuns // belongs to the writer
-	text    Switch
-	words   atomic.Bool // are kept
+	shapes  shapes   // so does this
+	text    wanted
+	words   atomic.Pointer[words] // that are kept; nil: not yet opened
+
+	of   query.AsOf // of which moment it is; see [AsOf]
+	then time.Time  // when that was; zero: it goes on with the log
 
 	following sync.WaitGroup
 	closed    chan struct{}
@@ -80,18 +87,31 @@ type Index struct {
 
 	mu       sync.Mutex
 	position store.Position
-	epoch    int           // rises when the index begins anew
-	moved    chan struct{} // closed when position or epoch changes
-	waiters  int           // in Reached
-	runs     bool          // Run is under way
-	ended    bool          // closed is closed
+	building store.Position // of a file that is to replace this one; zero: there is none
+	epoch    int            // rises when the index begins anew, and when something was taken away
+	moved    chan struct{}  // closed when position or epoch changes
+	waiters  int            // in Reached
+	runs     bool           // Run is under way
+	ended    bool           // closed is closed
 }
 
 // Open opens the index in a file, or makes one. A file that is damaged or of another release is given up, and the index
 // begins at position 0. The path ":memory:" keeps it in memory.
 func Open(ctx context.Context, path string, options Options) (*Index, error) {
+	x := newIndex(path, options)
+	x.writer <- nil
+	c, err := x.take(ctx, x.writer)
+	if err != nil {
+		return nil, err
+	}
+	x.writer <- c
+	return x, nil
+}
+
+// newIndex has no connection yet.
+func newIndex(path string, options Options) *Index {
 	x := &Index{
-		path: path, logger: options.Logger, text: options.Text, writer: make(chan *conn, 1), open: openRuns{}, closed: make(chan struct{}),
+		path: path, logger: options.Logger, text: wantedOf(options), writer: make(chan *conn, 1), open: openRuns{}, closed: make(chan struct{}),
 		hurry: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 	if x.logger == nil {
@@ -107,13 +127,7 @@ func Open(ctx context.Context, path string, options Options) (*Index, error) {
 			x.readers <- nil
 		}
 	}
-	x.writer <- nil
-	c, err := x.take(ctx, x.writer)
-	if err != nil {
-		return nil, err
-	}
-	x.writer <- c
-	return x, nil
+	return x
 }
 
 // Close waits for what is under way, [Index.Run] included, and closes the file.
@@ -178,12 +192,20 @@ func (x *Index) Reached(ctx context.Context, want store.Position) error {
 		x.mu.Lock()
 		switch {
 		case errors.Is(err, context.DeadlineExceeded) && want.After(x.position):
-			return &Behind{Position: x.position, Want: want}
+			return &Behind{Position: x.farthest(), Want: want}
 		case err != nil && want.After(x.position):
 			return err
 		}
 	}
 	return nil
+}
+
+// farthest is the position of the index, or of what is built to replace it. Its caller has the lock.
+func (x *Index) farthest() store.Position {
+	if x.building.After(x.position) {
+		return x.building
+	}
+	return x.position
 }
 
 func (x *Index) await(ctx context.Context, moved <-chan struct{}) error {
@@ -267,9 +289,9 @@ func (x *Index) tryBegin() (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	x.words.Store(words)
-	if x.text == AsItIs && words {
-		x.text = On // also when it begins anew
+	x.words.Store(&words)
+	if x.text.as == AsItIs {
+		x.text = words.again() // also when it begins anew
 	}
 	x.move(position, 0)
 	return c, nil
@@ -278,6 +300,11 @@ func (x *Index) tryBegin() (*conn, error) {
 // anew gives the file up and begins at position 0. Its caller has c, the writer's connection, and puts back what is
 // returned, nil if the new file could not be opened yet. It waits for lookups that are under way.
 func (x *Index) anew(c *conn) (*conn, error) {
+	return x.exchange(c, func() error { return nil })
+}
+
+// exchange is anew, with what put brings in the place of the file.
+func (x *Index) exchange(c *conn, put func() error) (*conn, error) {
 	var readers []*conn
 	if x.path != memory {
 		for range cap(x.readers) {
@@ -296,10 +323,14 @@ func (x *Index) anew(c *conn) (*conn, error) {
 	}
 	clear(x.open)
 	x.move(store.Position{}, 1)
-	if err := x.remove(); err != nil {
+	err := x.remove()
+	if err == nil {
+		err = put()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("lookup: giving the index %s up: %w", x.path, err)
 	}
-	c, err := x.begin()
+	c, err = x.begin()
 	if err != nil {
 		return nil, fmt.Errorf("lookup: beginning the index %s anew: %w", x.path, err)
 	}
@@ -310,8 +341,13 @@ func (x *Index) remove() error {
 	if x.path == memory {
 		return nil
 	}
+	return removeDatabase(x.path)
+}
+
+// removeDatabase removes a file with those that belong to it.
+func removeDatabase(path string) error {
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} { // SQLite ignores those that are left without the first
-		if err := os.Remove(x.path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

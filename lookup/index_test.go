@@ -121,7 +121,7 @@ func TestARunIsWrittenOncePerBatch(t *testing.T) {
 		}
 		return w.records[from:]
 	}
-	const andThePlace, andTheTally = 1, 1
+	const andThePlace, andTheTally = 1, 2 // and that of the day
 	require.EqualValues(t, 1+andThePlace+andTheTally, changes(happen(&history.Started{Run: "1", Number: 1}, &history.Signaled{}, &history.Completed{})), "opens and closes")
 	require.EqualValues(t, 1+andThePlace+andTheTally, changes(happen(&history.Started{Run: "2", Number: 2}, &history.Signaled{})), "opens")
 	require.EqualValues(t, 1+andThePlace, changes(happen(&history.Signaled{}, &history.Signaled{}, &history.Signaled{})), "goes on")

@@ -98,6 +98,8 @@ func BenchmarkMillion(b *testing.B) {
 		{"by id", "id = '" + id + "'"}, {"newest", ""}, {"type", "type = 'order'"}, {"failed", "status = failed"},
 		{"type and failed or open", "type = 'order' AND status IN (failed, stalled, running)"}, {"type, failed, a day", "type = 'order' AND status = failed AND started > 2026-01-02"},
 		{"attribute of 5%", "attr.env = 'uat'"}, {"rare attribute", "attr.customer = 40"}, {"both", "attr.env = 'uat' AND attr.customer = 40"}, {"number range", "attr.customer >= 40000"},
+		{"latest version", "version = latest"}, {"tried again", "attempts > 1"}, {"queue", "queue = 'gpu'"},
+		{"halted", "halted = TRUE"}, {"patch", "patch = 'gift'"},
 		{"prefix", "id STARTS WITH 'order-77'"}, {"nothing fits", "build = 'none'"},
 	}
 	if options.Text == On {
@@ -107,6 +109,14 @@ func BenchmarkMillion(b *testing.B) {
 		b.Run(a.name, func(b *testing.B) {
 			for b.Loop() {
 				_, err := x.Find(context.Background(), query.Query{Namespace: "default", Where: a.where})
+				require.NoError(b, err)
+			}
+		})
+	}
+	for _, by := range [][]string{{}, {"type"}} {
+		b.Run(fmt.Sprint("durations measured by ", by), func(b *testing.B) {
+			for b.Loop() {
+				_, err := x.Measure(context.Background(), query.Query{Namespace: "default"}, "duration", by...)
 				require.NoError(b, err)
 			}
 		})

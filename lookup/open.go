@@ -22,7 +22,7 @@ func (r *run) wakes(tail *store.Tail) {
 func (r *run) tail() store.Tail {
 	return store.Tail{
 		ID: history.ID{Namespace: r.Namespace, Workflow: r.ID}, Began: r.Began, Seq: r.Seq, Wake: r.wake, Type: r.Type, Version: r.Version,
-		Due: r.Status != query.Paused && r.input > r.told || r.Status == query.Stalled, Follows: r.Parent != "", Unsettled: r.Activities + r.Children + r.sends,
+		Due: r.Status != query.Paused && r.delayed == 0 && r.input > r.told || r.Status == query.Stalled, Follows: r.Parent != "", Unsettled: r.unsettled(),
 	}
 }
 

@@ -20,43 +20,50 @@ type run struct {
 	chain    string // id of the first run of the chain; empty: it is this one
 	told     uint64 // see [history.State]
 	input    uint64
-	delayed  bool           // it has not begun
+	delayed  delay          // why it has not begun
+	key      string         // under which it counts for limits of open runs
 	sends    int            // messages to others that are not delivered
+	finds    int            // questions that are not answered
 	updates  int            // accepted and not answered
 	wake     time.Time      // when something is due, where the log says so; see [store.Record]
 	stall    string         // why the code cannot go on
 	pause    string         // why it is held
+	odd      odd            // what of it stands in the table of attributes
 	waits    []history.Step // activities and children that are waited for when they are cancelled, rising
 
 	// Long texts, which are left in the table while nobody changes them.
 	loaded     bool // attributes are those of the run
 	attributes history.Attributes
-	memo       []byte // the JSON object; only in a run that is new
+	memo       []byte // the JSON object; only in a run that is new, or whose memo has changed
 
-	dirty bool         // among those to be written
-	reset bool         // its attributes have changed
-	was   query.Status // as it is in the table
+	changes []change     // of what is odd, which are to be written
+	dirty   bool         // among those to be written
+	reset   bool         // its attributes have changed
+	rememo  bool         // its memo has
+	moved   bool         // its version has changed
+	from    int          // the version that it has in the table, if that has changed
+	was     query.Status // as it is in the table
 }
 
 // begin makes the run that a first entry begins. before is the build of the entry before it in the stream.
 func begin(at uint64, id history.ID, e history.Entry, s *history.Started, before string) *run {
 	r := &run{
-		position: at, dirty: true, delayed: !s.BeginAt.IsZero(), told: e.Told, input: e.Seq, updates: len(s.Updates),
+		position: at, dirty: true, delayed: delayOf(s), key: s.Key, told: e.Told, input: e.Seq, updates: len(s.Updates),
 		loaded: true, attributes: history.Attributes(nil).With(s.Attributes), memo: object(s.Memo),
 	}
 	r.Row = query.Row{
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run, Type: s.Type, Version: s.Version, Number: s.Number, Status: query.Running,
-		Started: e.At, Began: e.Seq, Seq: e.Seq, Parent: s.Parent.ID, Root: s.Root, Origin: s.Origin.Kind, CorrelationID: s.CorrelationID, Build: e.Build,
-		Deadline: s.Deadline, Progressed: e.At,
-	}
-	if !s.RunDeadline.IsZero() && (s.Deadline.IsZero() || s.RunDeadline.Before(s.Deadline)) {
-		r.Deadline = s.RunDeadline
+		Started: e.At, Began: e.Seq, Seq: e.Seq, Parent: s.Parent.ID, Root: s.Root, Depth: s.Depth, Origin: s.Origin.Kind, CorrelationID: s.CorrelationID, Build: e.Build,
+		Deadline: history.Nearest(s.RunDeadline, s.Deadline), Progressed: e.At,
 	}
 	if s.Chain != s.Run {
 		r.chain = s.Chain
 	}
 	for _, c := range s.Carried {
 		r.Signals += int(c.To - c.From + 1)
+	}
+	if r.Unread = r.Signals; e.Told > 0 {
+		r.Unread = e.Unread
 	}
 	if s.Origin.ID != "" {
 		r.Origin += ":" + s.Origin.ID
@@ -82,8 +89,10 @@ func (r *run) waiting() string {
 		return "stalled: " + r.stall
 	case r.Status == query.Stalled:
 		return "stalled"
-	case r.delayed:
+	case r.delayed == until:
 		return "its beginning"
+	case r.delayed != 0:
+		return "a slot"
 	}
 	var all []string
 	if r.input > r.told {
@@ -100,6 +109,9 @@ func (r *run) waiting() string {
 	}
 	if r.sends > 0 {
 		all = append(all, count(r.sends, "message", "messages")+" to be delivered")
+	}
+	if r.finds > 0 {
+		all = append(all, count(r.finds, "lookup", "lookups")+" to be answered")
 	}
 	if r.updates > 0 {
 		all = append(all, count(r.updates, "update", "updates")+" to be answered")

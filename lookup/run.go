@@ -33,7 +33,7 @@ const (
 	progressEvery = 5 * time.Second
 )
 
-// much is so much to read into an empty index that the secondary indexes are made when it was read.
+// much is so much to read into an empty index that it is built in a file of its own, or in memory without its secondary indexes.
 var much uint64 = 100_000
 
 // Run applies the log as it grows, until ctx ends; then it returns nil when all that it started has. What goes wrong is
@@ -67,7 +67,7 @@ func (x *Index) Run(ctx context.Context, log store.Log) error {
 			return nil
 		case errors.Is(err, ErrClosed), errors.Is(err, store.ErrClosed):
 			return err
-		case err == ErrAnew: // and not one that could not be done
+		case err == ErrAnew, err == errBuilt: // and not one that could not be done
 			continue
 		}
 		if x.Position().After(before) {
@@ -90,17 +90,21 @@ func (x *Index) follow(ctx context.Context, log store.Log) error {
 	ctx, stop := context.WithCancel(ctx)
 	epoch, _ := x.place()
 	position := x.Position()
-	g := gathering{runs: map[history.ID]struct{}{}, news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	defer stop()
+	p := x.progress(ctx, log, position)
+	last := position // of what is read before there are indexes
+	if p.top.Commit > much && position.IsZero() {
+		if x.path != memory {
+			return x.build(ctx, log, p.top)
+		}
+		last = p.top
+	}
+	g := newGathering(maxRuns, maxRecords, maxBytes)
 	var reading sync.WaitGroup
 	reading.Go(func() { g.end(g.read(ctx, log, position)) })
 	defer reading.Wait()
 	defer stop()
 
-	p := x.progress(ctx, log, position)
-	last := position // of what is read before there are indexes
-	if p.head.Commit > position.Commit+much && position.IsZero() {
-		last = p.head
-	}
 	if err := x.prepare(epoch, last != position); err != nil {
 		return err
 	}
@@ -111,10 +115,10 @@ func (x *Index) follow(ctx context.Context, log store.Log) error {
 		}
 		records, err := g.take()
 		if len(records) > 0 {
+			since = time.Now() // what comes while it is applied has waited already
 			if err := x.applyIn(epoch, records); err != nil {
 				return err
 			}
-			since = time.Now()
 			if last != position && !last.After(x.Position()) {
 				last = position
 				if err := x.prepare(epoch, false); err != nil {
@@ -200,6 +204,14 @@ type gathering struct {
 	bytes   int
 	spare   []store.Record
 	ended   error // not nil: nothing more comes
+
+	maxRuns, maxRecords, maxBytes int
+}
+
+func newGathering(runs, records, bytes int) gathering {
+	return gathering{
+		runs: map[history.ID]struct{}{}, news: make(chan struct{}, 1), room: make(chan struct{}, 1), maxRuns: runs, maxRecords: records, maxBytes: bytes,
+	}
 }
 
 var errFollow = errors.New("lookup: the log stopped being followed")
@@ -240,7 +252,7 @@ func (g *gathering) add(record store.Record) (full bool) {
 }
 
 func (g *gathering) full() bool {
-	return len(g.runs) >= maxRuns || len(g.records) >= maxRecords || g.bytes >= maxBytes
+	return len(g.runs) >= g.maxRuns || len(g.records) >= g.maxRecords || g.bytes >= g.maxBytes
 }
 
 func (g *gathering) end(err error) {
@@ -290,7 +302,8 @@ func farFrom(position, head store.Position) bool { return head.Commit > position
 
 // progress tells the operator of an index that is far behind how it comes on.
 type progress struct {
-	head    store.Position // as of the beginning; zero: not far behind
+	top     store.Position // of the log, as of the beginning; zero if that is not known
+	head    store.Position // the same; zero: not far behind, or no more
 	since   time.Time
 	said    time.Time
 	records int
@@ -299,7 +312,11 @@ type progress struct {
 func (x *Index) progress(ctx context.Context, log store.Log, position store.Position) *progress {
 	p := &progress{since: time.Now(), said: time.Now()}
 	head, err := log.Head(ctx)
-	if err == nil && farFrom(position, head) { // else following says what is wrong
+	if err != nil {
+		return p // following says what is wrong
+	}
+	p.top = head
+	if farFrom(position, head) {
 		p.head = head
 		x.logger.Info("the index is behind and catches up", "path", x.path, "position", position, "head", head)
 	}

@@ -283,14 +283,14 @@ func TestLookupsGoOnWhileTheIndexBeginsAnew(t *testing.T) {
 	require.ElementsMatch(t, w.rows(), all(t, x, query.Query{}))
 }
 
-// TestARebuildWithoutIndexesIsTheSame: much is read first, and the indexes are made then.
-func TestARebuildWithoutIndexesIsTheSame(t *testing.T) {
+// TestARebuildInMemoryIsTheSame: much is read first, and the indexes are made then.
+func TestARebuildInMemoryIsTheSame(t *testing.T) {
 	before := much
 	much = 10
 	t.Cleanup(func() { much = before })
 	w := random(t, 20)
 	log := newTape(w.steps(400)...)
-	x := open(t, filepath.Join(t.TempDir(), "index.db"))
+	x := open(t, memory)
 	follow(t, x, log)
 	reach(t, x, w.position)
 	log.add(w.steps(10)...)

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,7 @@ type world struct {
 	runs       map[history.ID][]*query.Row // as they should be found
 	attributes map[history.ID]map[string]any
 	requests   map[history.ID]map[string]took
+	rules      map[string]*history.Policies // of each namespace
 	position   store.Position
 	now        time.Time
 	records    []store.Record
@@ -41,6 +43,7 @@ func newWorld(seed uint64, executions int) *world {
 	w := &world{
 		dice: rand.New(rand.NewPCG(seed, 1)), states: map[history.ID]*history.State{}, runs: map[history.ID][]*query.Row{}, now: epoch,
 		attributes: map[history.ID]map[string]any{}, requests: map[history.ID]map[string]took{},
+		rules: map[string]*history.Policies{"main": {}, "other": {}},
 	}
 	for i := range executions {
 		id := history.ID{Namespace: []string{"main", "main", "other"}[w.dice.IntN(3)], Workflow: fmt.Sprintf("%s-%d", []string{"order", "trip", "o'r\"d%_"}[w.dice.IntN(3)], i)}
@@ -82,11 +85,20 @@ func (w *world) note(id history.ID, e history.Entry) {
 	if set, ok := e.Event.(*history.AttributesSet); ok {
 		w.change(id, set.Attributes)
 	}
+	if set, ok := e.Event.(*history.AttributesChanged); ok {
+		w.change(id, set.Attributes)
+	}
+	if set, ok := e.Event.(*history.MemoChanged); ok {
+		w.runs[id][len(w.runs[id])-1].Memo = memos[string(set.Memo.Data)]
+	}
 	if e.Request != "" {
 		w.requests[id][e.Request] = took{s.Run.ID, s.Run.Chain}
 	}
 	row = w.runs[id][len(w.runs[id])-1]
-	progressed, attempts := row.Progressed, row.Attempts
+	progressed, attempts, patches := row.Progressed, row.Attempts, row.Patches
+	if kept, ok := e.Event.(*history.Kept); ok && kept.Gate && !slices.Contains(patches, kept.Name) {
+		patches = append(patches, kept.Name)
+	}
 	switch e.Event.(type) {
 	case *history.AttemptFailed, *history.AttemptLost, *history.AttemptOverdue:
 		attempts++
@@ -100,6 +112,14 @@ func (w *world) note(id history.ID, e history.Entry) {
 		Origin: s.Run.Origin.Kind, CorrelationID: s.Run.CorrelationID, Build: s.Build, Activities: len(s.Activities), Timers: len(s.Timers),
 		Children: len(s.Children), Signals: s.Run.Signals, Entries: int(s.Seq - s.Run.Began + 1), Failure: failureOf(s), Memo: row.Memo, Waiting: waitingOf(s),
 		Progressed: progressed, Attempts: attempts, Deadline: s.Run.Deadline,
+		Depth: s.Run.Depth, Unread: s.Unread, Patches: patches,
+	}
+	for _, step := range slices.Sorted(maps.Keys(s.Activities)) {
+		a := s.Activities[step]
+		row.Attempt = max(row.Attempt, a.Attempt)
+		if a.Queue != "" && !slices.Contains(row.Queues, a.Queue) {
+			row.Queues = append(row.Queues, a.Queue)
+		}
 	}
 	if d := s.Run.RunDeadline; !d.IsZero() && (row.Deadline.IsZero() || d.Before(row.Deadline)) {
 		row.Deadline = d
@@ -136,6 +156,8 @@ func waitingOf(s *history.State) string {
 		return ""
 	case s.Stall != nil:
 		return "stalled: " + s.Stall.Reason
+	case s.Run.Queued:
+		return "a slot"
 	case !s.Run.BeginAt.IsZero():
 		return "its beginning"
 	}
@@ -148,7 +170,8 @@ func waitingOf(s *history.State) string {
 		one, many string
 	}{
 		{len(s.Activities), "1 activity", "activities"}, {len(s.Timers), "1 timer", "timers"}, {len(s.Children), "1 child", "children"},
-		{len(s.Sends), "1 message to be delivered", "messages to be delivered"}, {len(s.Updates), "1 update to be answered", "updates to be answered"},
+		{len(s.Sends), "1 message to be delivered", "messages to be delivered"}, {len(s.Finds), "1 lookup to be answered", "lookups to be answered"},
+		{len(s.Updates), "1 update to be answered", "updates to be answered"},
 	} {
 		if n.n == 1 {
 			all = append(all, n.one)
@@ -172,7 +195,7 @@ func (w *world) step() {
 	}
 	e := history.Entry{Event: w.event(s), Request: w.request()}
 	if w.dice.IntN(3) == 0 {
-		e.Told = s.Seq
+		e.Told, e.Unread = s.Seq, w.dice.IntN(3)
 	}
 	if w.dice.IntN(5) == 0 {
 		e.Build = fmt.Sprintf("build-%d", w.dice.IntN(3))
@@ -190,6 +213,23 @@ func (w *world) step() {
 			w.append(id, next)
 		}
 	}
+}
+
+// rule lays down a rule, most often one that halts runs, or takes it back.
+func (w *world) rule() {
+	namespace := pick(w.dice, []string{"main", "other"})
+	p, id := w.rules[namespace], history.PolicyID(namespace)
+	set := &history.PolicySet{Subject: pick(w.dice, []history.Subject{
+		{Of: history.OfNamespace}, {Of: history.OfWorkflow, Name: "order"}, {Of: history.OfWorkflow, Name: "trip"}, {Of: history.OfActivity, Name: "order"},
+	})}
+	if set.After.Halt = w.dice.IntN(3) > 0; w.dice.IntN(4) == 0 {
+		set.After = history.Rule{RunTimeout: time.Hour}
+	}
+	e := history.Entry{Seq: p.Version + 1, At: w.now, Event: set}
+	history.Seal(p.Hash, &e)
+	w.rules[namespace] = p.With(e)
+	w.position = further(w.position, 1)
+	w.records = append(w.records, store.Record{Position: w.position, ID: id, Entry: e})
 }
 
 func (w *world) steps(n int) []store.Record {

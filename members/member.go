@@ -20,6 +20,7 @@ type Member struct {
 	Types      []string       // of workflows that it has code for, see [TypeOf]
 	Activities []string       // that it makes
 	Queues     []string       // that it serves; none: all
+	Policies   uint64         // version of the policies that it keeps to
 
 	At    time.Time    // of its last announcement, by its clock
 	Heard time.Time    // of that, by the clock of whoever asks
@@ -49,7 +50,7 @@ func (m *Member) Makes(activity, queue string) bool {
 func (m *Member) heard(r store.Record, e *history.NodeAnnounced, now time.Time) {
 	m.ID, m.Name, m.Build, m.Leaving = r.ID.Workflow, e.Name, e.Build, e.Leaving
 	m.Types, m.Activities, m.Queues = e.Types, e.Activities, e.Queues
-	m.Applied = store.Position(e.Applied)
+	m.Applied, m.Policies = store.Position(e.Applied), e.Policies
 	if m.Joined = store.Position(e.Joined); m.Joined.IsZero() {
 		m.Joined = r.Position
 	}

@@ -231,6 +231,16 @@ func (m *Members) All() []Member {
 	return all
 }
 
+// Behind is the name of a member that does not keep to a version of the policies yet; empty: all do.
+func (m *Members) Behind(version uint64) string {
+	for _, member := range m.All() {
+		if member.Policies < version {
+			return cmp.Or(member.Name, member.ID)
+		}
+	}
+	return ""
+}
+
 // Has reports whether somebody is a member.
 func (m *Members) Has(member string) bool {
 	m.mu.Lock()

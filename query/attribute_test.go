@@ -130,7 +130,7 @@ func TestTheJSONOfARowIsAPromise(t *testing.T) {
 	full := Row{
 		Namespace: "main", ID: "order-1", Run: "r", Type: "order", Version: 2, Number: 3, Status: Failed, Started: noon, Closed: noon.Add(time.Hour), Deadline: noon.Add(2 * time.Hour), Wake: noon.Add(3), Progressed: noon.Add(4), Attempts: 5,
 		Began: 4, Seq: 9, Parent: "p", Root: "q", Origin: "schedule:daily", CorrelationID: "c", Build: "b", Waiting: "a signal", Activities: 5, Timers: 6,
-		Children: 7, Signals: 8, Entries: 6, Failure: "declined",
+		Children: 7, Signals: 8, Entries: 6, Held: true, Depth: 2, Unread: 3, Attempt: 4, Queues: []string{"gpu"}, Patches: []string{"gift", "tax"}, Halted: true, Failure: "declined",
 		Attributes: map[string]any{"text": "eu", "whole": int64(1<<53 + 1), "float": 1.5, "bool": true, "time": noon, "duration": time.Minute, "list": []string{"a"}},
 		Memo:       map[string]any{"note": "keep", "n": 1.0},
 	}

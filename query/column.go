@@ -12,20 +12,21 @@ type Column[T any] struct{ Field Field }
 
 // Runs are the fields of all runs.
 var Runs = struct {
-	Namespace, ID, Run, Type, Build, WaitingFor, CorrelationID, Parent, Root, StartedBy, Failure Column[string]
-	Version, Number, AttemptsSinceProgress, Activities, Timers, Children, Signals, Entries       Column[int]
-	Started, Closed, Deadline, Wake, LastProgress                                                Column[time.Time]
-	Duration                                                                                     Column[time.Duration]
-	IsChild                                                                                      Column[bool]
-	Status                                                                                       Column[Status]
+	Namespace, ID, Run, Type, Build, WaitingFor, CorrelationID, Parent, Root, StartedBy, Failure, Patch, Queue      Column[string]
+	Version, Number, AttemptsSinceProgress, Activities, Timers, Children, Signals, Entries, Depth, Unread, Attempts Column[int]
+	Started, Closed, Deadline, Wake, LastProgress                                                                   Column[time.Time]
+	Duration                                                                                                        Column[time.Duration]
+	IsChild, Held, Halted                                                                                           Column[bool]
+	Status                                                                                                          Column[Status]
 }{
 	Namespace: column[string]("namespace"), ID: column[string]("id"), Run: column[string]("run"), Type: column[string]("type"), Build: column[string]("build"),
 	WaitingFor: column[string]("waiting-for"), CorrelationID: column[string]("correlation-id"), Parent: column[string]("parent"), Root: column[string]("root"),
-	StartedBy: column[string]("started-by"), Failure: column[string]("failure"),
+	StartedBy: column[string]("started-by"), Failure: column[string]("failure"), Patch: column[string]("patch"), Queue: column[string]("queue"),
 	Version: column[int]("version"), Number: column[int]("number"), AttemptsSinceProgress: column[int]("attempts-since-progress"),
 	Activities: column[int]("activities"), Timers: column[int]("timers"), Children: column[int]("children"), Signals: column[int]("signals"), Entries: column[int]("entries"),
+	Depth: column[int]("depth"), Unread: column[int]("unread"), Attempts: column[int]("attempts"), Halted: column[bool]("halted"),
 	Started: column[time.Time]("started"), Closed: column[time.Time]("closed"), Deadline: column[time.Time]("deadline"), Wake: column[time.Time]("wake"),
-	LastProgress: column[time.Time]("last-progress"), Duration: column[time.Duration]("duration"), IsChild: column[bool]("is-child"), Status: column[Status]("status"),
+	LastProgress: column[time.Time]("last-progress"), Duration: column[time.Duration]("duration"), IsChild: column[bool]("is-child"), Held: column[bool]("held"), Status: column[Status]("status"),
 }
 
 func column[T any](name string) Column[T] { return Column[T]{Field{Name: name}} }
@@ -63,6 +64,9 @@ func (c Column[T]) In(all ...T) Node {
 	}
 	return n
 }
+
+// IsLatest finds the runs of the highest version among those of their type; see [Latest].
+func IsLatest() Node { return Compare{Runs.Version.Field, Equal, Latest{}} }
 
 // Below finds what is less than v, or earlier, or before it in the order of bytes.
 func (c Column[T]) Below(v T) Node { return Compare{c.Field, Less, plainOf(v)} }

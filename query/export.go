@@ -27,10 +27,11 @@ func WriteJSON(w io.Writer, rows iter.Seq2[Row, error]) error {
 	return nil
 }
 
-// csvColumns are the columns of [WriteCSV]; attributes and memo are one JSON object each. They may grow at the end.
+// csvColumns are the columns of [WriteCSV]; attributes and memo are one JSON object each, queues and patches a JSON array. They may grow at the end.
 var csvColumns = []string{
 	"namespace", "id", "run", "type", "version", "number", "status", "started", "closed", "deadline", "parent", "root", "origin", "correlation_id", "build",
 	"waiting", "activities", "timers", "children", "signals", "wake", "progressed", "attempts", "entries", "failure", "attributes", "memo",
+	"depth", "unread", "attempt", "queues", "patches", "held", "halted",
 }
 
 // WriteCSV writes rows as CSV (RFC 4180) below a line with the names of the columns. Texts that a spreadsheet would take for a formula
@@ -54,6 +55,15 @@ func WriteCSV(w io.Writer, rows iter.Seq2[Row, error]) error {
 	}
 	out.Flush()
 	return out.Error()
+}
+
+// listed is a list as a JSON array; nothing if it is empty.
+func listed(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	text, _ := json.Marshal(texts) // which texts always can be
+	return string(text)
 }
 
 func csvFields(r Row) ([]string, error) {
@@ -91,5 +101,6 @@ func csvFields(r Row) ([]string, error) {
 		r.Namespace, r.ID, r.Run, r.Type, n(r.Version), strconv.FormatUint(r.Number, 10), r.Status.String(), at(r.Started), at(r.Closed), at(r.Deadline), r.Parent, r.Root,
 		r.Origin, r.CorrelationID, r.Build, r.Waiting, n(r.Activities), n(r.Timers), n(r.Children), n(r.Signals), at(r.Wake), at(r.Progressed), n(r.Attempts),
 		n(r.Entries), r.Failure, attributes, memo,
+		n(r.Depth), n(r.Unread), n(r.Attempt), listed(r.Queues), listed(r.Patches), strconv.FormatBool(r.Held), strconv.FormatBool(r.Halted),
 	}, nil
 }

@@ -71,6 +71,13 @@ var facts = map[string]fact{
 	"timers":                  {KindNumber, func(r *Row, _ time.Time) any { return int64(r.Timers) }},
 	"children":                {KindNumber, func(r *Row, _ time.Time) any { return int64(r.Children) }},
 	"signals":                 {KindNumber, func(r *Row, _ time.Time) any { return int64(r.Signals) }},
+	"held":                    {KindBool, func(r *Row, _ time.Time) any { return r.Held }},
+	"depth":                   {KindNumber, func(r *Row, _ time.Time) any { return int64(r.Depth) }},
+	"unread":                  {KindNumber, func(r *Row, _ time.Time) any { return int64(r.Unread) }},
+	"attempts":                {KindNumber, func(r *Row, _ time.Time) any { return some(int64(r.Attempt)) }},
+	"queue":                   {KindText, func(r *Row, _ time.Time) any { return r.Queues }},
+	"patch":                   {KindText, func(r *Row, _ time.Time) any { return r.Patches }},
+	"halted":                  {KindBool, func(r *Row, _ time.Time) any { return r.Halted }},
 	"entries":                 {KindNumber, func(r *Row, _ time.Time) any { return int64(r.Entries) }},
 }
 
@@ -160,11 +167,18 @@ func (f Field) Values(r *Row, now time.Time) []any {
 	case memoField:
 		return Elements(r.Memo[f.Key])
 	}
-	if v := facts[f.Name].of(r, now); v != nil {
+	switch v := facts[f.Name].of(r, now).(type) {
+	case nil:
+		return nil
+	case []string:
+		return Elements(v)
+	default:
 		return []any{v}
 	}
-	return nil
 }
+
+// Many reports whether one run can have several values of the field though it has no key: patch and queue.
+func (f Field) Many() bool { return f.Name == "patch" || f.Name == "queue" }
 
 // Elements are the values in an attribute or a member of a memo that can be searched for: itself, or the texts of a list.
 func Elements(v any) (all []any) {

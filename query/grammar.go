@@ -191,10 +191,11 @@ func unread(text string, err error) error {
 // unexpected is the error for a token in the wrong place; what was expected there follows from the one before.
 func unexpected(text string, all []lexer.Token, err error) error {
 	offset := len(text)
-	var at participle.Error
-	if errors.As(err, &at) {
-		offset = at.Position().Offset
+	var refused participle.Error
+	if errors.As(err, &refused) {
+		offset = refused.Position().Offset
 	}
+	var at lexer.Token
 	var before []lexer.Token
 	found := "the text ends"
 	for _, t := range all {
@@ -202,7 +203,7 @@ func unexpected(text string, all []lexer.Token, err error) error {
 			continue
 		}
 		if t.Pos.Offset >= offset {
-			found = "there is " + t.Value
+			at, found = t, "there is "+t.Value
 			break
 		}
 		before = append(before, t)
@@ -210,7 +211,11 @@ func unexpected(text string, all []lexer.Token, err error) error {
 	if strings.EqualFold(found, "there is like") {
 		return wrongAt(text, offset, found, "STARTS WITH 'prefix', or TEXT 'words' before it all")
 	}
-	return wrongAt(text, offset, found, expected(before))
+	want := expected(before)
+	if at.Type == keyword && want == wantValue {
+		want += "; a text that is also a word of the language stands in quotes: '" + at.Value + "'"
+	}
+	return wrongAt(text, offset, found, want)
 }
 
 const (

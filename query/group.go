@@ -24,6 +24,8 @@ type Groups struct {
 	Groups   []Group  `json:"groups"`
 	More     bool     `json:"more,omitempty"` // there are more than [MaxGroups]
 	Position uint64   `json:"position"`       // in the log, up to which the answer holds
+
+	Unknown []string `json:"unknown,omitempty"` // as in [Page]
 }
 
 // Grouping is what to group by: a field, or a day.

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// latest is the word for [Latest].
+const latest = "latest"
+
 // value is what stands there, nil if it cannot be kept, and its text.
 func (g *gValue) value() (v any, shown string) {
 	switch {

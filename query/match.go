@@ -12,30 +12,43 @@ import (
 	"github.com/clewflow/clew/history"
 )
 
-// Match reports whether a row fits a condition at a moment. It is the plain meaning of the language, which the index is held
-// against. texts are the inputs, results and failures that [Text] looks into; nil fits none.
-func Match(n Node, r *Row, texts []string, now time.Time) bool {
+// Beside is what a condition asks of that does not stand in the row of a run.
+type Beside struct {
+	Now    time.Time // of the question
+	Texts  []string  // inputs, results and failures of the run, which [Text] looks into; nil fits none
+	Latest int       // the highest version that a run of its namespace and type has; 0: none has one
+}
+
+// Match reports whether a row fits a condition. It is the plain meaning of the language, which the index is held against.
+func Match(n Node, r *Row, by Beside) bool {
 	switch n := n.(type) {
 	case nil:
 		return true
 	case And:
-		return !slices.ContainsFunc(n, func(n Node) bool { return !Match(n, r, texts, now) })
+		return !slices.ContainsFunc(n, func(n Node) bool { return !Match(n, r, by) })
 	case Or:
-		return slices.ContainsFunc(n, func(n Node) bool { return Match(n, r, texts, now) })
+		return slices.ContainsFunc(n, func(n Node) bool { return Match(n, r, by) })
 	case Not:
-		return !Match(n.Node, r, texts, now)
+		return !Match(n.Node, r, by)
 	case Null:
-		return len(n.Field.Values(r, now)) == 0
+		return len(n.Field.Values(r, by.Now)) == 0
 	case Text:
-		return slices.ContainsFunc(texts, func(text string) bool { return hasWords(text, n.Text) })
+		return slices.ContainsFunc(by.Texts, func(text string) bool { return hasWords(text, n.Text) })
 	case Compare:
-		return slices.ContainsFunc(n.Field.Values(r, now), func(v any) bool { return fits(v, n.Op, Resolve(n.Value, now)) })
+		return slices.ContainsFunc(n.Field.Values(r, by.Now), func(v any) bool { return fits(v, n.Op, by.resolve(n.Value)) })
 	case In:
-		return slices.ContainsFunc(n.Field.Values(r, now), func(v any) bool {
-			return slices.ContainsFunc(n.Values, func(one any) bool { return fits(v, Equal, Resolve(one, now)) })
+		return slices.ContainsFunc(n.Field.Values(r, by.Now), func(v any) bool {
+			return slices.ContainsFunc(n.Values, func(one any) bool { return fits(v, Equal, by.resolve(one)) })
 		})
 	}
 	return false
+}
+
+func (b Beside) resolve(v any) any {
+	if _, is := v.(Latest); !is {
+		return Resolve(v, b.Now)
+	}
+	return some(int64(b.Latest))
 }
 
 func fits(v any, op Op, with any) bool {

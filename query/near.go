@@ -7,7 +7,7 @@ var foreign = map[string]string{
 	"workflowtype": "type", "workflowid": "id", "runid": "run", "executionstatus": "status", "starttime": "started", "closetime": "closed",
 	"start": "started", "close": "closed", "end": "closed", "ended": "closed", "executionduration": "duration", "executiontime": "started",
 	"parentworkflowid": "parent", "rootworkflowid": "root", "buildids": "build", "correlationid": "correlation-id", "waiting": "waiting-for",
-	"origin": "started-by", "startedby": "started-by", "due": "wake", "error": "failure", "attributes": "attr", "attempts": "attempts-since-progress",
+	"origin": "started-by", "startedby": "started-by", "due": "wake", "error": "failure", "attributes": "attr", "attempt": "attempts", "taskqueue": "queue", "patches": "patch", "changeid": "patch",
 	"lastprogress": "last-progress", "workflowname": "type", "name": "type", "child": "is-child",
 }
 
@@ -16,16 +16,31 @@ func near(name string) string {
 	if is := foreign[strings.ReplaceAll(name, "-", "")]; is != "" {
 		return ": did you mean " + is + "?"
 	}
-	best, least := "", min(3, 1+len(name)/3)
-	for _, f := range append(Fields(), attrField, memoField, inputField) {
+	if best := Nearest(name, append(Fields(), attrField, memoField, inputField)); best != "" {
+		return ": did you mean " + best + "?"
+	}
+	return ": one of " + strings.Join(Fields(), ", ") + ", attr.NAME, memo.NAME, input.NAME"
+}
+
+// Nearest is the one of some names that is nearest to name, if it is so near that it may have been meant: up to a third of the letters
+// differ, two at most. Else it is empty.
+func Nearest(name string, of []string) (best string) {
+	least := min(3, 1+len(name)/3)
+	for _, f := range of {
 		if d := distance(name, f); d < least {
 			best, least = f, d
 		}
 	}
-	if best != "" {
-		return ": did you mean " + best + "?"
+	return best
+}
+
+// nearStatus names the status that may have been meant.
+func nearStatus(name string) string {
+	all := append(strings.Split((Open|Closed).String(), ","), "open", "closed")
+	if best := Nearest(strings.ToLower(strings.Trim(name, `'"`)), all); best != "" {
+		return best + ": "
 	}
-	return ": one of " + strings.Join(Fields(), ", ") + ", attr.NAME, memo.NAME, input.NAME"
+	return ""
 }
 
 // distance is how many letters are to be changed, added or taken away to make b of a, two neighbours changing places being one.

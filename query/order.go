@@ -6,7 +6,7 @@ import (
 
 // By is what runs can be ordered by: the name of a field, such as "started" or "attr.env". Where a field never changes once a run
 // has it, a run keeps its place while somebody turns the pages; of the others each page is right for itself, and a run whose value
-// changes meanwhile can be met twice or not at all.
+// changes meanwhile can be met twice or not at all, unless all pages are asked for [AsOf] the position of the first.
 type By string
 
 // The usual orders. Runs that are equal follow in the order in which they began; those of one type follow by their start before

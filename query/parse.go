@@ -61,6 +61,9 @@ func ParseWhere(text string) (Node, error) {
 }
 
 func parse(text string) (Node, *gSentence, error) {
+	if strings.TrimSpace(text) == "" { // which most questions have, and the grammar takes its time for
+		return nil, &gSentence{}, nil
+	}
 	s, err := read(text)
 	if err != nil {
 		return nil, nil, err
@@ -219,6 +222,9 @@ func (p *parser) value(f Field, op Op, g *gValue) (any, error) {
 		return nil, p.wrong(g.Pos, "there is "+shown, "a number, a time or a duration that can be kept")
 	}
 	want := ""
+	if text, is := v.(string); is && f.Name == "version" && strings.EqualFold(text, latest) {
+		return Latest{}, p.ordered(f, op, g)
+	}
 	switch kind := f.Kind(); kind {
 	case KindText:
 		if _, ok := v.(string); ok {
@@ -232,7 +238,7 @@ func (p *parser) value(f Field, op Op, g *gValue) (any, error) {
 		if op != Equal {
 			return nil, p.wrong(g.Pos, "status is compared by "+string(op), "=, != or IN")
 		}
-		want = "one of open, closed, " + strings.ReplaceAll((Open|Closed).String(), ",", ", ")
+		want = nearStatus(shown) + "one of open, closed, " + strings.ReplaceAll((Open|Closed).String(), ",", ", ")
 	case KindTime:
 		if v, ok := timeOf(v); ok {
 			return v, p.ordered(f, op, g)
@@ -242,7 +248,7 @@ func (p *parser) value(f Field, op Op, g *gValue) (any, error) {
 		if kindOf(v) == kind {
 			return v, p.ordered(f, op, g)
 		}
-		want = map[Kind]string{KindNumber: "a number", KindDuration: "a duration: 90s, 1h30m, 14d", KindBool: "TRUE or FALSE"}[kind]
+		want = map[Kind]string{KindNumber: numberOr(f), KindDuration: "a duration: 90s, 1h30m, 14d", KindBool: "TRUE or FALSE"}[kind]
 	default:
 		if _, ok := v.(string); !ok {
 			return v, p.ordered(f, op, g)
@@ -250,6 +256,14 @@ func (p *parser) value(f Field, op Op, g *gValue) (any, error) {
 		return v, nil
 	}
 	return nil, p.wrong(g.Pos, f.String()+" is compared with "+shown, want)
+}
+
+// numberOr is what a number is compared with.
+func numberOr(f Field) string {
+	if f.Name == "version" {
+		return "a number, or " + latest
+	}
+	return "a number"
 }
 
 // ordered refuses the beginning of what is no text.

@@ -15,12 +15,14 @@ func TestAQuestionIsReadAsItIsMeant(t *testing.T) {
 		"type='order'": {Where: "type = 'order'"},
 		`type = "order" and status in (failed, stalled) and started > now - 24h ORDER BY closed DESC`: {
 			Where: "type = 'order' AND status = 'stalled,failed' AND started > now-24h0m0s", Order: "-closed"},
-		"Correlation_ID is not null or not id starts_with 'o''r'":  {Where: "NOT (correlation-id IS NULL) OR NOT (id STARTS WITH 'o''r')"},
-		"duration not between 1d and 1w2h":                         {Where: "NOT (duration >= 24h0m0s AND duration <= 170h0m0s)"},
-		"attr.'x y' <> 1.5 and (memo.a.b = true or input.in < -7)": {Where: "NOT (attr.'x y' = 1.5) AND (memo.a.b = TRUE OR input.in < -7)"},
-		"started-by = schedule and text 'card decl*'":              {Where: "started-by STARTS WITH 'schedule:' AND TEXT 'card decl*'"},
-		"closed >= 1000 and wake < 2026-01-02":                     {Where: "closed >= 1970-01-01T00:00:01Z AND wake < 2026-01-02T00:00:00Z"},
-		"order by attr.env limit 7":                                {Order: "attr.env", Most: 7},
+		"Correlation_ID is not null or not id starts_with 'o''r'":        {Where: "NOT (correlation-id IS NULL) OR NOT (id STARTS WITH 'o''r')"},
+		"duration not between 1d and 1w2h":                               {Where: "NOT (duration >= 24h0m0s AND duration <= 170h0m0s)"},
+		"attr.'x y' <> 1.5 and (memo.a.b = true or input.in < -7)":       {Where: "NOT (attr.'x y' = 1.5) AND (memo.a.b = TRUE OR input.in < -7)"},
+		"started-by = schedule and text 'card decl*'":                    {Where: "started-by STARTS WITH 'schedule:' AND TEXT 'card decl*'"},
+		"closed >= 1000 and wake < 2026-01-02":                           {Where: "closed >= 1970-01-01T00:00:01Z AND wake < 2026-01-02T00:00:00Z"},
+		"version = 'Latest' or version not in (3, latest)":               {Where: "version = latest OR NOT (version IN (3, latest))"},
+		"queue = gpu and patch starts with 'gift' and not halted = true": {Where: "queue = 'gpu' AND patch STARTS WITH 'gift' AND NOT (halted = TRUE)"},
+		"order by attr.env limit 7":                                      {Order: "attr.env", Most: 7},
 	} {
 		q, err := Parse(text)
 		require.NoError(t, err, text)
@@ -41,8 +43,12 @@ func TestAWrongQuestionSaysWhereInOneLine(t *testing.T) {
 		"id = 'ü' § 5":       "query: column 10: there is '§', want a field, a value or an operator",
 		"id = 'a":            "query: column 6: a quote is not closed, want another ' at the end of the text (and two for one within)",
 		"type like 'x'":      "query: column 6: there is like, want STARTS WITH 'prefix', or TEXT 'words' before it all",
-		"version = 'x'":      "query: column 11: version is compared with 'x', want a number",
+		"type = order":       "query: column 8: there is order, want a value: 'text', a number, a time (2026-01-02, now-24h), a duration (90s, 14d), TRUE or FALSE; a text that is also a word of the language stands in quotes: 'order'",
+		"version = 'x'":      "query: column 11: version is compared with 'x', want a number, or latest",
 		"status = gone":      "query: column 10: status is compared with gone, want one of open, closed, running, paused, stalled, completed, failed, cancelled, terminated, timed-out, continued",
+		"status = opne":      "query: column 10: status is compared with opne, want open: one of open, closed, running, paused, stalled, completed, failed, cancelled, terminated, timed-out, continued",
+		"attempt = 1":        "query: column 1: there is no field attempt, want a field: did you mean attempts?",
+		"depth = latest":     "query: column 9: depth is compared with latest, want a number",
 		"status < failed":    "query: column 10: status is compared by <, want =, != or IN",
 		"limit 0":            "query: column 7: LIMIT is 0, want a whole number from 1 on",
 		"text '*'":           "query: column 6: there is no word in '*', want at least one",
@@ -77,6 +83,9 @@ func TestTheBuilderMeansWhatTheTextMeans(t *testing.T) {
 		"input.total >= 1.5 AND input.total <= 2":               Input[float64]("total").Between(1.5, 2),
 		"memo.at > 2026-01-02T12:00:00Z AND id STARTS WITH 'a'": All(Memo[time.Time]("at").Above(noon), Prefix(Runs.ID, "a")),
 		"duration IN (1h0m0s, 90ns) AND attr.tags = 'x'":        All(Runs.Duration.In(time.Hour, 90), Has(Attr[[]string]("tags"), "x")),
+		"version = latest AND NOT (patch = 'gift')":             All(IsLatest(), Runs.Patch.IsNot("gift")),
+		"queue STARTS WITH 'g' AND attempts > 3":                All(Prefix(Runs.Queue, "g"), Runs.Attempts.Above(3)),
+		"depth = 2 AND unread > 0 AND halted = FALSE":           All(Runs.Depth.Is(2), Runs.Unread.Above(0), Runs.Halted.Is(false)),
 		"is-child = TRUE AND NOT (version = 3)":                 All(Runs.IsChild.Is(true), Runs.Version.IsNot(3)),
 	} {
 		tree, err := ParseWhere(text)

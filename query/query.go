@@ -36,11 +36,15 @@ type Query struct {
 	ClosedSince   time.Time     // of the end, like Since; open runs have none
 	ClosedUntil   time.Time     // of the end, like Until
 	Where         string        // the rest, a condition in the query language; see [Parse] and [Runs]
+	Now           time.Time     // what is relative to now is relative to this; zero: to the clock of whoever answers
 	Order         string        // a field, such as one of [Orders]; empty: "-started"
 	Limit         int           // runs per page, up to 1000; 0: 100
 	After         string        // the Next of the page before; empty: the first page
 	Most          int           // runs on all pages together, for those who turn them; 0: all
 	Within        time.Duration // for which the question may be worked on; 0: 30 s
+	Known         bool          // refuse every attribute, member of the memo and field of the input that no run has, and not only what looks misspelt
+	Unseen        bool          // names may be asked about before the first run has them, also those that look misspelt: they find nothing
+	AsOf          AsOf          // of which moment the question is; zero: now
 	Stale         bool          // do not wait for what was acknowledged before the question
 }
 
@@ -81,12 +85,17 @@ func (q Query) Check() error {
 		return wrong("Until", q.Until.Format(time.RFC3339Nano), "a time after Since, "+q.Since.Format(time.RFC3339Nano))
 	case before(q.ClosedUntil, q.ClosedSince):
 		return wrong("ClosedUntil", q.ClosedUntil.Format(time.RFC3339Nano), "a time after ClosedSince, "+q.ClosedSince.Format(time.RFC3339Nano))
+	case q.Known && q.Unseen:
+		return wrong("Unseen", "set, as Known is", "one of them: Known refuses names that no run has, Unseen lets them pass")
 	case q.Within < 0:
 		return wrong("Within", q.Within, "a duration above 0, or 0 for "+Patience.String())
 	case q.Most < 0:
 		return wrong("Most", q.Most, "1 or more, or 0 for all")
 	case q.Limit < 0 || q.Limit > MaxLimit:
 		return wrong("Limit", q.Limit, fmt.Sprintf("1 to %d, or 0 for %d", MaxLimit, DefaultLimit))
+	}
+	if err := q.AsOf.check(); err != nil {
+		return err
 	}
 	order, err := ParseOrder(q.Order)
 	if err != nil {
@@ -132,6 +141,9 @@ func (q Query) digest(key []byte) []byte {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q %q %d %q %q %q %d %d %d %d %d %q %q ", q.Namespace, q.Type, q.ID, q.IDPrefix, q.Run, q.Status, q.Parent,
 		q.Origin, q.CorrelationID, nanos(q.Since), nanos(q.Until), q.Last, nanos(q.ClosedSince), nanos(q.ClosedUntil), q.Where, q.Order)
+	if !q.AsOf.IsZero() {
+		fmt.Fprintf(h, "%d %d ", q.AsOf.Position, nanos(q.AsOf.Time))
+	}
 	h.Write(key)
 	return h.Sum(nil)[:digestSize]
 }

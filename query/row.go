@@ -3,10 +3,7 @@ package query
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/clewflow/clew/history"
 )
 
 // Row is what is known of one run. Its JSON keys are promises: rows are recorded and exported. In JSON what is empty is left
@@ -38,6 +35,13 @@ type Row struct {
 	Progressed    time.Time      `json:"progressed,omitzero"`      // when its code was told something last, or asked for something
 	Attempts      int            `json:"attempts,omitempty"`       // of activities that came to nothing since
 	Entries       int            `json:"entries"`                  // of the run so far
+	Depth         int            `json:"depth,omitempty"`          // how many executions stand above it: 0 without a parent, 1 for a child, 2 for a child of one
+	Unread        int            `json:"unread,omitempty"`         // signals that its code has not received; see [history.State]
+	Attempt       int            `json:"attempt,omitempty"`        // the highest number of an attempt of a pending activity, from 1; 0: none is pending
+	Queues        []string       `json:"queues,omitempty"`         // that its pending activities name, each once; the default one has no name
+	Patches       []string       `json:"patches,omitempty"`        // the gates that it has passed as new code: workflow.Patched and Variant
+	Halted        bool           `json:"halted,omitempty"`         // it is open, and a rule of an operator's halts all runs of its workflow or its namespace
+	Held          bool           `json:"held,omitempty"`           // nothing of the execution may be taken away
 	Failure       string         `json:"failure,omitempty"`        // code of the error that a failed or cancelled run ended with, if it has one that can be read
 	Attributes    map[string]any `json:"attributes,omitempty"`     // as they are now: text, int64, float64, bool, time, duration or []string
 	Memo          map[string]any `json:"memo,omitempty"`           // as JSON decodes it; none if it is closed
@@ -48,6 +52,9 @@ type Page struct {
 	Rows     []Row  `json:"rows"`
 	Next     string `json:"next,omitempty"` // the After of the next page; empty: this is the last one
 	Position uint64 `json:"position"`       // in the log, up to which the answer holds
+
+	// Unknown are the attributes, members of the memo and fields of the input that were asked about and that no run has.
+	Unknown []string `json:"unknown,omitempty"`
 }
 
 // bare is a Row without methods, for JSON.
@@ -79,13 +86,9 @@ func (r *Row) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("query: reading a row: %w", err)
 	}
 	*r = Row(n.bare)
-	r.Status = 0
-	for name := range strings.SplitSeq(n.Status, ",") {
-		status, ok := history.ParseStatus(name)
-		if !ok && name != "" {
-			return fmt.Errorf("query: reading a row: no status is called %q", name)
-		}
-		r.Status |= status
+	var err error
+	if r.Status, err = statusSet(n.Status); err != nil {
+		return fmt.Errorf("query: reading a row: %w", err)
 	}
 	if len(n.Attributes) > 0 {
 		r.Attributes = make(map[string]any, len(n.Attributes))

@@ -22,6 +22,9 @@ func Resolve(v any, now time.Time) any {
 	return v
 }
 
+// Latest is, compared with version, the highest version that any run of the same namespace and type has, as of the answer.
+type Latest struct{}
+
 var firstNano, lastNano = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
 
 // Nanos is a time in nanoseconds since 1970. Those that are too early or too late for that are the first or the last.
@@ -122,6 +125,8 @@ func valueText(v any) string {
 		return "now+" + time.Duration(v).String()
 	case Status:
 		return quoted(v.String())
+	case Latest:
+		return latest
 	}
 	return fmt.Sprint(v) // int64, time.Duration
 }

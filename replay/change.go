@@ -231,7 +231,7 @@ func (w wish) phrase() string {
 // noun is what a wish is in the middle of a sentence.
 func (w wish) noun() string {
 	switch w.kind {
-	case aTimer, aView:
+	case aTimer, aView, aLookup, aCount:
 		return "a " + w.called()
 	case cancelsActivity, cancelsChild:
 		return fmt.Sprintf("the cancel of step %d", w.step)

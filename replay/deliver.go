@@ -13,11 +13,11 @@ import (
 func (m *Machine) deliver(e *history.Entry) {
 	switch v := e.Event.(type) {
 	case *history.Started:
-		if v.BeginAt.IsZero() {
+		if v.BeginAt.IsZero() && (!v.Queued || v.Adopts != nil) {
 			m.start()
 		}
 	case *history.Begun:
-		m.start()
+		m.begun(e, v)
 	case *history.CancelRequested:
 		if m.returned {
 			m.late = v
@@ -57,6 +57,8 @@ func (m *Machine) deliver(e *history.Entry) {
 		m.childTold(v.Step)
 	case *history.Sent:
 		m.settle(v.Step, history.Payload{}, sendError(v))
+	case *history.FindAnswered:
+		m.settle(v.Step, found(v), findError(v))
 	case *history.UpdateAccepted:
 		m.accept(e.Seq, v)
 	}

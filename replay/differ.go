@@ -105,6 +105,11 @@ func (m *Machine) differValue(r, a wish) (Change, string) {
 	case aSignal:
 		subject = a.name
 		why = fmt.Sprintf("%s (step %d) is sent with another value", a.called(), a.step)
+	case aLookup, aCount:
+		if other := m.other(a, func(o *open) bool { return o.input == r.value.Sum }); other > 0 {
+			return Moved, fmt.Sprintf("the %s of step %d asks what step %d is recorded to ask, so the order has changed", a.kind, other, a.step)
+		}
+		why = fmt.Sprintf("the %s of step %d asks for something else", a.kind, a.step)
 	case attributes:
 		why = "the code sets other attributes"
 	case aView:

@@ -75,6 +75,8 @@ func (m *Machine) ask(c commands.Command) {
 	case commands.Send:
 		o := m.open[c.Step]
 		o.activity, o.child = c.Name, c.ID
+	case commands.Find:
+		m.open[c.Step].input = c.Query.Sum
 	}
 	m.asks(c)
 	if m.counts(c) {

@@ -16,7 +16,7 @@ import (
 // A Field is a part of the values that a name has, which may differ.
 type Field struct {
 	// Name is that of an activity, of a child's type, of a signal that is sent; or that of the workflow itself, for its result,
-	// its views, its attributes, its answers and the input with which it continues as new.
+	// its lookups, its views, its attributes, its answers and the input with which it continues as new.
 	Name string
 	// Path leads to the part, as in $.Items[*].Price: names behind dots, and [2] for the third of a list or [*] for each.
 	// "$" is the whole value.

@@ -146,6 +146,10 @@ func (f *forecast) about(e history.Event) (about history.Event, ok bool) {
 		c := *e
 		move(&c.Step)
 		return &c, ok
+	case *history.FindAnswered:
+		c := *e
+		move(&c.Step)
+		return &c, ok
 	case *history.Signaled, *history.CancelRequested, *history.UpdateAccepted, *history.Begun:
 		return e, true
 	}
@@ -162,6 +166,8 @@ func stepOf(c commands.Command) history.Step {
 	case commands.AskChild:
 		return c.Step
 	case commands.Send:
+		return c.Step
+	case commands.Find:
 		return c.Step
 	}
 	return 0

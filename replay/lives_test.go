@@ -13,6 +13,7 @@ import (
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -35,6 +36,14 @@ var busyness = []func(workflow.Context, int) error{
 		return workflow.Send(ctx, fmt.Sprint("other", n), poke.With(n))
 	},
 	func(ctx workflow.Context, n int) error { return workflow.SendCancel(ctx, "other") },
+	func(ctx workflow.Context, n int) error {
+		_, err := workflow.Find(ctx, query.Query{Most: n})
+		return err
+	},
+	func(ctx workflow.Context, n int) error {
+		_, err := workflow.Count(ctx, query.Query{Most: n})
+		return err
+	},
 	func(ctx workflow.Context, n int) error { workflow.SetAttributes(ctx, attr(n)); return nil },
 	func(ctx workflow.Context, n int) error { workflow.Publish(ctx, n); return nil },
 	func(ctx workflow.Context, n int) error {
@@ -111,6 +120,13 @@ func (w *world) arrival(dice *rand.Rand) commands.Command {
 	}
 	if w.state.Sends[step] != nil {
 		return commands.NoteSent{Run: run, Step: step, Refused: oneOf(dice, "", history.RefusedNotFound)}
+	}
+	if w.state.Finds[step] != nil {
+		answer := commands.AnswerFind{Run: run, Step: step, Refused: oneOf(dice, "", history.RefusedTooLong)}
+		if answer.Refused == "" && !w.state.Finds[step].Count {
+			answer.Rows = history.JSON([]byte("[]"))
+		}
+		return answer
 	}
 	switch dice.IntN(20) {
 	case 0:

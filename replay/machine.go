@@ -45,6 +45,11 @@ type Machine struct {
 	config    Config
 	group     coro.Group
 	run       workflow.Run
+	own       workflow.Run // the same, where nothing is adopted
+	deadline  time.Time    // of the execution
+	adopts    *history.Adoption
+	moved     *history.Past   // the adopted run whose deadlines have moved last
+	movedTo   time.Time       // that of its execution
 	input     history.Payload // of the run
 	now       time.Time
 	ctx       workflow.Context // the root
@@ -137,7 +142,7 @@ func (m *Machine) recall(run []history.Entry, n int) error {
 			}
 			return err
 		}
-		bytes += e.Size()
+		bytes += e.Length()
 	}
 	m.live = true
 	return nil
@@ -197,7 +202,12 @@ func (m *Machine) Observe(e *history.Entry, bytes int) error {
 			return err
 		}
 	}
-	m.conclude(e.Event)
+	if e.Changes() {
+		m.conclude(e.Event)
+	}
+	if v, ok := e.Event.(*history.Unpaused); ok {
+		m.unpaused(e, v)
+	}
 	if e.Told > 0 {
 		m.prune()
 		if len(m.asked) > 0 && m.asked[0].at <= e.Told && !m.closed {
@@ -210,8 +220,9 @@ func (m *Machine) Observe(e *history.Entry, bytes int) error {
 
 // tell tells the code of an input and runs it until it waits.
 func (m *Machine) tell(e *history.Entry, bytes int) error {
-	m.told, m.now = e.Seq, e.At
+	m.told, m.now = e.Seq, e.Time()
 	m.run.Entries, m.run.Bytes = int(e.Seq-m.began(e))+1, bytes
+	m.reenact(e.Seq)
 	m.inTurn.Store(true)
 	m.deliver(e)
 	p := m.group.Run()
@@ -230,10 +241,6 @@ func (m *Machine) began(e *history.Entry) uint64 {
 }
 
 func (m *Machine) begin(s *history.Started, e *history.Entry) {
-	deadline := s.RunDeadline
-	if !s.Deadline.IsZero() && (deadline.IsZero() || s.Deadline.Before(deadline)) {
-		deadline = s.Deadline
-	}
 	m.first = e.Seq
 	m.input = s.Input
 	for name := range history.Attributes(nil).With(s.Attributes) {
@@ -241,9 +248,10 @@ func (m *Machine) begin(s *history.Started, e *history.Entry) {
 	}
 	m.run = workflow.Run{
 		Namespace: s.ID.Namespace, ID: s.ID.Workflow, Run: s.Run, Number: s.Number, Type: s.Type, Version: s.Version,
-		Origin: s.Origin, CorrelationID: s.CorrelationID, Started: e.At, Deadline: deadline, Seed: s.Seed,
+		Origin: s.Origin, CorrelationID: s.CorrelationID, Started: e.At, Deadline: history.Nearest(s.RunDeadline, s.Deadline), Seed: s.Seed,
 		Chain: s.Chain, Parent: s.Parent.ID, Root: s.Root, Budget: budgetOf(s.Budget),
 	}
+	m.own, m.adopts, m.deadline = m.run, own(s.Adopts), s.Deadline
 	if err := s.Headers.Decode(&m.run.Headers); err != nil {
 		m.run.Headers = nil // they are not what the code depends on
 	}
@@ -304,6 +312,10 @@ func (m *Machine) conclude(e history.Event) {
 		m.givenUp(e.Step)
 	case *history.Sent:
 		m.over(e.Step)
+	case *history.FindAnswered:
+		m.over(e.Step)
+	case *history.Moved:
+		m.own.Version, m.run.Version = e.Version, e.Version
 	case *history.UpdateCompleted:
 		delete(m.updating, e.Update)
 	case *history.UpdateFailed:

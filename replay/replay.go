@@ -106,7 +106,7 @@ func (c Check) run(entries, run []history.Entry) error {
 		return err
 	}
 	started := run[0].Event.(*history.Started)
-	if config.Code = c.Codes(started.Type, started.Version); config.Code == nil {
+	if config.Code = c.Codes(started.Type, history.VersionOf(run)); config.Code == nil {
 		return fmt.Errorf("%w %s", ErrNoCode, versioned(started))
 	}
 	m, err := Remember(config, run)

@@ -294,7 +294,7 @@ func TestTheEndOfAParentReachesItsChild(t *testing.T) {
 		s.Parent = history.Parent{ID: "w0", Run: "r", Chain: "c", Step: 1, OnClose: p}
 		w.give(s)
 		w.signal(poke.With(1))
-		w.give(commands.FollowParent{Chain: "c"})
+		w.give(commands.FollowParent{Chain: "c", Run: "r"})
 		return w
 	}
 	for p, want := range map[history.ParentClose]history.Status{

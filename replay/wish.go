@@ -33,6 +33,8 @@ const (
 	cancelsChild    kind = "cancel child"
 	aSignal         kind = "signal"
 	asksToEnd       kind = "ask"
+	aLookup         kind = "lookup"
+	aCount          kind = "count"
 	attributes      kind = "attributes"
 	aView           kind = "view"
 	answers         kind = "answer update"
@@ -65,6 +67,8 @@ func recorded(e history.Event) wish {
 		return wish{kind: cancelsChild, step: e.Step}
 	case *history.SendAsked:
 		return sendWish(e.Cancel, e.Name, e.Step, e.ID, e.Value)
+	case *history.FindAsked:
+		return findWish(e.Count, e.Step, e.Query)
 	case *history.AttributesSet:
 		return wish{kind: attributes, value: e.Attributes}
 	case *history.Published:
@@ -102,6 +106,8 @@ func asked(c commands.Command) wish {
 		return wish{kind: cancelsChild, step: c.Step}
 	case commands.Send:
 		return sendWish(c.Cancel, c.Name, c.Step, c.ID, c.Value)
+	case commands.Find:
+		return findWish(c.Count, c.Step, c.Query)
 	case commands.SetAttributes:
 		return wish{kind: attributes, value: c.Attributes}
 	case commands.Publish:
@@ -137,6 +143,13 @@ func sendWish(cancel bool, name string, step history.Step, to string, value hist
 	return wish{kind: aSignal, name: name, step: step, id: to, value: value}
 }
 
+func findWish(count bool, step history.Step, q history.Payload) wish {
+	if count {
+		return wish{kind: aCount, step: step, value: q}
+	}
+	return wish{kind: aLookup, step: step, value: q}
+}
+
 // How much of a value is shown, in bytes.
 const (
 	longest = 120
@@ -150,6 +163,8 @@ func (w wish) String() string {
 		return fmt.Sprintf("%s, step %d, input %s", w.called(), w.step, abridged(w.value, longest))
 	case aLocalStep, aTimer, asksToEnd:
 		return fmt.Sprintf("%s, step %d", w.called(), w.step)
+	case aLookup, aCount:
+		return fmt.Sprintf("%s, step %d, query %s", w.called(), w.step, abridged(w.value, longest))
 	case aChild:
 		return fmt.Sprintf("child %s (%s), step %d, input %s", w.id, w.name, w.step, abridged(w.value, longest))
 	case aSignal:
@@ -161,7 +176,7 @@ func (w wish) String() string {
 // brief tells of a wish in few words, with most bytes of its value.
 func (w wish) brief(most int) string {
 	switch w.kind {
-	case anActivity, attributes, aView:
+	case anActivity, attributes, aView, aLookup, aCount:
 		return w.called() + " " + abridged(w.value, most)
 	case aChild:
 		return fmt.Sprintf("child %s (%s) %s", w.id, w.name, abridged(w.value, most))

@@ -246,6 +246,8 @@ func kindsOf(entries []history.Entry) (all []string) {
 			s = fmt.Sprint(s, " ", v.Step)
 		case *history.SendAsked:
 			s = fmt.Sprint(s, " ", v.Step)
+		case *history.FindAsked:
+			s = fmt.Sprint(s, " ", v.Step)
 		case *history.UpdateAccepted:
 			s = fmt.Sprint(s, " ", v.Update)
 		case *history.UpdateCompleted:

@@ -58,8 +58,8 @@ func (x *execution) cancelActivity(s *history.State, step history.Step) {
 
 func (x *execution) attempt(s *history.State, a *history.Activity, input history.Payload) dispatch.Attempt {
 	return dispatch.Attempt{
-		Key: x.key(a.Step), Run: s.Run.ID, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Local: a.Local, Number: a.Attempt, Serial: a.Serial,
-		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
+		Key: x.key(a.Step), Run: s.Run.ID, Asker: a.Run, Workflow: s.Run.Type, Activity: a.Name, Queue: a.Queue, Local: a.Local, Number: a.Attempt, Serial: a.Serial,
+		Input: input, Seq: a.Seq, Scheduled: a.Scheduled, Held: a.Held, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
 		Headers: s.Run.Headers, Node: a.Node,
 	}
 }
@@ -67,9 +67,20 @@ func (x *execution) attempt(s *history.State, a *history.Activity, input history
 // offerAll offers all that is to be done for an execution that was just taken up, and returns the attempts that were
 // recorded as begun and that nobody has in hand any more.
 func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
+	// What is pending may come otherwise, and what is to be done is what is durable.
+	if len(m.pending) > 0 {
+		r.soon(id)
+		return nil
+	}
 	x, s, now := &execution{id: id, rt: r}, m.state, r.now()
 	durable := s.Seq - uint64(len(m.pending))
-	if s.Pause != nil {
+	if s.Run.Began <= durable { // else they are settled when their end is
+		r.queue.SettleOtherRuns(id, s.Run.ID, errRunClosed) // whose steps may be those of this one
+	}
+	if s.Replacing() {
+		x.replace(s)
+	}
+	if s.Suspended() {
 		r.queue.Yield(id) // who has recorded the pause may not have offered what is offered here
 	}
 	if !r.owns(id, s.Run.Type, s.Run.Version) {
@@ -82,14 +93,19 @@ func (r *Runtime) offerAll(id history.ID, m *memory) (gone []commands.Attempt) {
 		x.claim(m)
 		return nil
 	}
+	if s.Run.Queued {
+		return nil // what it has taken over is done when it begins
+	}
 	x.childrenAgain(s, durable)
 	x.sendsAgain(s, durable)
+	x.findsAgain(s, durable)
 	if s.Open() && s.Run.Parent.ID != "" && s.Run.Parent.OnClose != history.AbandonChild {
 		r.follow(id)
 	}
 	r.queue.SettleOthers(id, func(step history.Step) bool { return s.Activities[step] != nil }, errSettledElsewhere)
 	for _, step := range sorted(s.Activities) {
 		a := s.Activities[step]
+		x.govern(s, step, now) // another node may have recorded that it has another policy
 		switch {
 		case a.Seq > durable: // offered when it is
 		case a.Pending:
@@ -150,6 +166,7 @@ func (a *attempts) feed(ctx context.Context) {
 		}
 		a.r.look(ctx, "hand out", q.Ready(), q.Earlier())
 		h, next := q.Take(a.r.now(), cancel)
+		a.refuse()
 		if h == nil {
 			a.r.await(ctx, next, q.Ready(), q.Earlier())
 			continue
@@ -282,8 +299,15 @@ func (r *Runtime) inputOf(ctx context.Context, h *dispatch.Hand) (history.Payloa
 		if err != nil {
 			return history.Payload{}, err
 		}
-		if e, ok := open.Event.(*history.ActivityScheduled); ok && e.Step == h.Step {
-			return e.Input, nil
+		switch e := open.Event.(type) {
+		case *history.ActivityScheduled:
+			if e.Step == h.Step {
+				return e.Input, nil
+			}
+		case *history.ActivityChanged:
+			if e.Step == h.Step {
+				return e.Input, nil
+			}
 		}
 		break
 	}
@@ -346,7 +370,7 @@ func (r *Runtime) hand(ctx context.Context, h *dispatch.Hand) *activity.Hand {
 		Attempt: activity.Attempt{
 			Namespace: h.ID.Namespace, Execution: h.ID.Workflow, Run: h.Run, Workflow: h.Workflow, Step: uint64(h.Step), Activity: h.Activity,
 			Queue: h.Queue, Number: h.Number, Serial: uint64(h.Serial), Scheduled: h.Scheduled, Started: h.Started, Deadline: h.Deadline(), LastFailure: last,
-			IdempotencyKey: fmt.Sprintf("%s/%d", h.Run, h.Step), Headers: headers,
+			IdempotencyKey: fmt.Sprintf("%s/%d", h.Asker, h.Step), Headers: headers,
 		},
 		Beat: func(checkpoint history.Payload) error {
 			if h.Beat(checkpoint, r.now()) {
@@ -373,7 +397,7 @@ func (r *Runtime) failed(h *dispatch.Hand, err error) commands.FailActivity {
 func (a *attempts) settle(h *dispatch.Hand, c commands.Command) error {
 	r, delay := a.r, 10*time.Millisecond
 	for {
-		r.pace(a.ctx, "settle", h.ID)
+		r.paceStep(a.ctx, "settle", h.ID, h.Step)
 		_, err := r.do(a.ctx, h.ID, &call{command: c, by: history.Worker})
 		if err == nil || refused(err) || a.ctx.Err() != nil || errors.Is(err, ErrClosed) {
 			return err
@@ -394,80 +418,4 @@ func refused(err error) bool {
 		}
 	}
 	return false
-}
-
-// Complete completes an attempt from outside, by its token. It works once; the same call again gives the first answer.
-// Errors: ErrInvalid (the token is no token, or one of another activity), ErrSettled, ErrStale, ErrTooLarge.
-func Complete[In, Out any](ctx context.Context, rt *Runtime, a activity.Type[In, Out], token string, out Out) error {
-	result, err := rt.encode("the result", out)
-	if err != nil {
-		return err
-	}
-	t, err := rt.parseToken(token)
-	if err != nil {
-		return err
-	}
-	if t.Activity != a.Name() {
-		return &commands.Invalid{Field: "token", Value: "one of activity " + t.Activity, Want: "one of activity " + a.Name()}
-	}
-	_, err = rt.do(ctx, t.id(), &call{
-		command: commands.CompleteActivity{Attempt: t.attempt(), Result: result}, by: history.Client, request: t.request("complete", result),
-	})
-	return err
-}
-
-// Fail fails an attempt from outside, by its token. Whether another follows is for the policy to say, as for an error that
-// the activity returns; see activity.NonRetryable.
-func (r *Runtime) Fail(ctx context.Context, token string, failure error) error {
-	t, err := r.parseToken(token)
-	if err != nil {
-		return err
-	}
-	if failure == nil {
-		return &commands.Invalid{Field: "err", Value: "nil", Want: "an error"}
-	}
-	v, p := activity.Judge(failure), activity.Record(failure).Payload()
-	_, err = r.do(ctx, t.id(), &call{
-		command: commands.FailActivity{Attempt: t.attempt(), Failure: p, Codes: v.Codes, Final: v.Final, RetryAfter: v.RetryAfter},
-		by:      history.Client, request: t.request("fail", p),
-	})
-	return err
-}
-
-// Heartbeat says that an attempt which goes on outside is alive, and keeps checkpoint unless it is nil. The error says why
-// to stop.
-func (r *Runtime) Heartbeat(ctx context.Context, token string, checkpoint any) error {
-	t, err := r.parseToken(token)
-	if err != nil {
-		return err
-	}
-	var p history.Payload
-	if checkpoint != nil {
-		if p, err = r.encode("the checkpoint", checkpoint); err != nil {
-			return err
-		}
-	}
-	now := r.now()
-	facts, record, known := r.queue.BeatOutside(dispatch.Key{ID: t.id(), Step: t.Step}, t.Serial, p, now)
-	if known && !record {
-		return nil
-	}
-	if !known {
-		facts = t.attempt()
-		facts.Beat, facts.Checkpoint = now, p
-	}
-	_, err = r.do(ctx, t.id(), &call{command: commands.Beat{Attempt: facts}, by: history.Client})
-	return err
-}
-
-// encode makes a payload of a value from outside.
-func (r *Runtime) encode(what string, v any) (history.Payload, error) {
-	p, err := history.Encode(v)
-	if err != nil {
-		return p, &commands.Invalid{Field: what, Value: err.Error(), Want: "a value that encodes as JSON"}
-	}
-	if p.Size() > r.config.Payload {
-		return p, fmt.Errorf("%s: %w: %d bytes, the limit is %d", what, ErrTooLarge, p.Size(), r.config.Payload)
-	}
-	return p, nil
 }

@@ -15,6 +15,7 @@ type Agenda struct {
 	Again   time.Time      // when it is taken up again, because something could not be read or recorded; zero: it is not
 	Steps   []history.Step // whose activities are to be made, are in hand, or go on outside
 	Ready   []history.Step // of these, that can be made at once
+	Slot    string         // what a run waits for that has no slot; empty: it has one, or is about to begin
 }
 
 // Agenda says what the runtime is about to do for an execution.
@@ -23,6 +24,7 @@ func (r *Runtime) Agenda(id string) Agenda {
 	wake, _ := r.wakes.Of(h)
 	a := Agenda{Working: r.executions.worked(h), Wake: wake, Look: r.wakes.Look()}
 	a.Steps, a.Ready = r.queue.Steps(h)
+	a.Slot = r.openRuns.Why(h)
 	if at, broken := r.broken.Load(h); broken {
 		a.Again = at.(time.Time)
 	}

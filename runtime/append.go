@@ -25,8 +25,10 @@ func (w *runner) append(m *memory) error {
 			}
 		}
 		if err := w.appendPiece(tail, rest[:n]); err != nil {
+			m.partly = m.partly || errors.Is(err, ErrClosed)
 			return err
 		}
+		m.partly = true
 		rest = rest[n:]
 	}
 	return nil

@@ -44,7 +44,7 @@ func (x *execution) childrenAgain(s *history.State, durable uint64) {
 	for _, step := range sorted(s.Children) {
 		switch c := s.Children[step]; {
 		case c.Seq > durable: // done when it is
-		case c.Chain == "":
+		case c.Chain == "" || c.Again:
 			x.startChild(s.Run, c, nil)
 		default:
 			if c.CancelRequested && !c.CancelDelivered && c.CancelSeq <= durable {
@@ -69,7 +69,7 @@ func (x *execution) startChild(run history.Run, c *history.Child, asked *history
 	if c == nil {
 		return
 	}
-	r, id, seq, at, step := x.rt, x.id, c.Seq, c.Asked, c.Step
+	r, id, seq, at, step, again := x.rt, x.id, c.Seq, c.Asked, c.Step, c.Again
 	r.errand(id, step, "start", id, func(ctx context.Context) error {
 		if asked == nil {
 			e, err := r.event(ctx, id, seq)
@@ -80,17 +80,25 @@ func (x *execution) startChild(run history.Run, c *history.Child, asked *history
 				return fmt.Errorf("entry %d of %s is %s and asks for no child", seq, id, e.Kind())
 			}
 		}
-		return r.startAsked(ctx, id, run, asked, at)
+		return r.startAsked(ctx, id, run, asked, at, again)
 	})
 }
 
-func (r *Runtime) startAsked(ctx context.Context, id history.ID, run history.Run, asked *history.ChildAsked, at time.Time) error {
+func (r *Runtime) startAsked(ctx context.Context, id history.ID, run history.Run, asked *history.ChildAsked, at time.Time, again bool) error {
 	child := r.id(asked.ID)
 	c, err := r.childCall(id, run, asked, at)
 	if err != nil {
 		return err // the parent waits for its start until there is code
 	}
+	if again {
+		if c, err = r.childAgain(ctx, child, c, run.Adopts.Resume); err != nil {
+			return err
+		}
+	}
 	a, err := r.do(ctx, child, c)
+	if errors.Is(err, commands.ErrEnding) {
+		return fmt.Errorf("%w: child %s is begun again when it has ended: %w", ErrUnavailable, child.Workflow, err)
+	}
 	tell := commands.Command(commands.NoteChildStarted{Run: run.ID, Step: asked.Step, Chain: a.chain})
 	if err != nil {
 		reason, refused := refusal(err)
@@ -124,7 +132,7 @@ func refusal(err error) (reason string, refused bool) {
 	}{
 		{ErrAlreadyRunning, history.RefusedRunning}, {ErrAlreadyExists, history.RefusedExists}, {ErrNotFound, history.RefusedNotFound},
 		{ErrNotRunning, history.RefusedNotRunning}, {ErrTooManySignals, history.RefusedFull}, {ErrHistoryFull, history.RefusedFull},
-		{ErrInvalid, history.RefusedInvalid}, {ErrTooLarge, history.RefusedInvalid},
+		{ErrInvalid, history.RefusedInvalid}, {ErrFull, history.RefusedLimit}, {ErrTooLarge, history.RefusedInvalid},
 	} {
 		if errors.Is(err, r.err) {
 			return r.reason, true
@@ -145,16 +153,64 @@ func (r *Runtime) childCall(id history.ID, run history.Run, asked *history.Child
 	if err != nil && asked.Version == 0 {
 		return nil, err
 	}
+	settings := r.settings[asked.Type]
+	key, err := settings.KeyOfInput(asked.Input)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.slotFor(r.ctx, asked.Type, settings.WhenFull); err != nil {
+		return nil, err
+	}
+	start := commands.Start{
+		ID: r.id(asked.ID), Run: child.id, Type: asked.Type, Version: version, Route: route, Pinned: asked.Version > 0, Input: asked.Input,
+		Seed: child.seed, Origin: history.Origin{Kind: "parent", ID: id.Workflow}, RunTimeout: asked.RunTimeout,
+		ExecutionTimeout: asked.ExecutionTimeout, IfClosed: ifClosed(asked), CorrelationID: asked.CorrelationID, Memo: asked.Memo, Attributes: asked.Attributes,
+		Headers: asked.Headers, Root: root, Depth: run.Below(), Budget: r.config.Budget, OnFailure: settings.OnFailure,
+		Slot:   commands.Slot{Key: key},
+		Parent: history.Parent{ID: id.Workflow, Run: run.ID, Chain: run.Chain, Step: asked.Step, OnClose: asked.OnParentClose},
+	}
+	r.bounds(&start, settings)
 	return &call{
-		command: commands.Start{
-			ID: r.id(asked.ID), Run: child.id, Type: asked.Type, Version: version, Route: route, Pinned: asked.Version > 0, Input: asked.Input,
-			Seed: child.seed, Origin: history.Origin{Kind: "parent", ID: id.Workflow}, RunTimeout: asked.RunTimeout,
-			ExecutionTimeout: asked.ExecutionTimeout, CorrelationID: asked.CorrelationID, Memo: asked.Memo, Attributes: asked.Attributes,
-			Headers: asked.Headers, Root: root, Budget: r.config.Budget,
-			Parent: history.Parent{ID: id.Workflow, Run: run.ID, Chain: run.Chain, Step: asked.Step, OnClose: asked.OnParentClose},
-		},
-		by: history.Code, request: fmt.Sprintf("child:%s:%d", run.ID, asked.Step), named: true, since: at,
+		command: start, full: settings.WhenFull, by: history.Code, request: fmt.Sprintf("child:%s:%d", run.ID, asked.Step), named: true, since: at,
 	}, nil
+}
+
+// ifClosed says whether a child may have an id that was used before.
+func ifClosed(asked *history.ChildAsked) commands.IfClosed {
+	if asked.Once {
+		return commands.Reject
+	}
+	return commands.Allow
+}
+
+// childAgain is the call for a child that the parent has adopted without its end: it is begun again unless it is under way or has completed,
+// or goes on from where it failed.
+func (r *Runtime) childAgain(ctx context.Context, child history.ID, c *call, resume bool) (*call, error) {
+	start := c.command.(commands.Start)
+	start.Again = true
+	c.command = start
+	type stands struct {
+		status history.Status
+		same   bool
+	}
+	s, err := see(ctx, r, child, func(m *memory) (stands, error) {
+		run := m.state.Run
+		if m.state.Status == 0 {
+			return stands{}, nil
+		}
+		return stands{m.state.Status, run.Parent.ID == start.Parent.ID && run.Parent.Chain == start.Parent.Chain && run.Parent.Step == start.Parent.Step}, nil
+	})
+	if s.same { // it is the same wish, though it may be granted once only
+		start.IfClosed = commands.Allow
+		c.command = start
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case resume && s.same && s.status&history.StatusClosed != 0 && s.status != history.StatusCompleted && s.status != history.StatusContinued:
+		c.command, c.anew = nil, &anew{adopts: true, place: commands.Place{Failed: true}, resume: true, parent: start.Parent}
+	}
+	return c, nil
 }
 
 // cancelChild asks a child to end and tells the parent.
@@ -218,6 +274,7 @@ func (r *Runtime) tellParent(ctx context.Context, parent history.ID, run string,
 // closed does what follows from the end of a chain: the parent is told, and the children follow.
 func (x *execution) closed(s ended) {
 	r, id := x.rt, x.id
+	r.mourn(id, s)
 	if p := s.Run.Parent; p.ID != "" {
 		parent := r.id(p.ID)
 		tell := func(ctx context.Context) error { return r.tellParent(ctx, parent, p.Run, p.Step, s) }
@@ -274,6 +331,6 @@ func (r *Runtime) followParent(ctx context.Context, id history.ID) error {
 	if err != nil || lives {
 		return err
 	}
-	_, err = r.do(ctx, id, &call{command: commands.FollowParent{Chain: p.Chain}, by: history.Clock})
+	_, err = r.do(ctx, id, &call{command: commands.FollowParent{Chain: p.Chain, Run: p.Run}, by: history.Clock})
 	return err
 }

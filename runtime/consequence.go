@@ -18,6 +18,11 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 		if a := s.Activities[v.Step]; a != nil && a.Seq == e.Seq && x.ready(m, a) {
 			q.Offer(x.attempt(s, a, v.Input), now, now)
 		}
+	case *history.ActivityChanged:
+		q.Settle(x.key(v.Step), errSettledElsewhere) // so that it is offered as if it were new
+		x.offer(m, v.Step, now)
+	case *history.PolicyApplied:
+		x.govern(s, v.Step, now)
 	case *history.AttemptFailed:
 		if v.Limit != "" { // the attempt still goes on, and is told which limit it has passed
 			q.Settle(x.key(v.Step), fmt.Errorf("%w: %s", activity.ErrTimeout, v.Limit))
@@ -31,6 +36,8 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 		if a := s.Activities[v.Step]; a != nil && a.Serial == v.Serial && (v.Pending || x.rt.node.other(v.Node)) {
 			q.Outside(x.attempt(s, a, history.Payload{}), a.Started, a.Beat)
 		}
+	case *history.Heartbeat:
+		q.ResumeAt(x.key(v.Step), v.Checkpoint)
 	case *history.AttemptOverdue:
 		q.Unlimit(x.key(v.Step))
 	case *history.ActivityCancelRequested:
@@ -43,6 +50,10 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 		x.settle(v.Step, errSettledElsewhere)
 	case *history.ActivityCancelled:
 		x.settle(v.Step, activity.ErrCancelled)
+	case *history.Begun:
+		if s.Run.Adopts != nil {
+			x.rt.soon(x.id) // what it has taken over is to be done now
+		}
 	case *history.Paused:
 		q.Yield(x.id)   // what is in hand goes on
 		x.rt.soon(x.id) // so does what goes on outside, which is known again then
@@ -59,9 +70,13 @@ func (x *execution) dispatch(m *memory, e *history.Entry) {
 
 // dispatchToOthers is dispatch for what concerns other executions, and for the end of a run.
 func (x *execution) dispatchToOthers(m *memory, e *history.Entry) {
+	if started, ok := e.Event.(*history.Started); ok && started.Replaces.ID != "" {
+		x.replace(m.state)
+	}
 	if !closes(e.Event) {
 		x.children(m.state, e)
 		x.sends(m.state, e)
+		x.finds(m.state, e)
 		return
 	}
 	x.rt.queue.SettleAll(x.id, errRunClosed)

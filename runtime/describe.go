@@ -3,6 +3,7 @@ package runtime
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/dispatch"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/workflow"
@@ -30,11 +32,14 @@ type Description struct {
 	CorrelationID   string            `json:"correlation_id,omitempty"`
 	Started         time.Time         `json:"started"`
 	Closed          time.Time         `json:"closed,omitzero"`
-	Deadline        time.Time         `json:"deadline,omitzero"`
+	Deadline        time.Time         `json:"deadline,omitzero"` // of the execution; if limits are held, as it was when that began
+	LimitsHeldSince time.Time         `json:"limits_held_since,omitzero"`
 	Entries         uint64            `json:"entries"`
 	Bytes           int               `json:"bytes"`
 	CancelRequested bool              `json:"cancel_requested,omitempty"`
 	Stalled         string            `json:"stalled,omitempty"`
+	Slot            string            `json:"slot,omitempty"`   // what it waits for before it begins: which limit, and how full it is
+	Halted          string            `json:"halted,omitempty"` // by a rule for its workflow or its namespace: by whom, since when and why
 	Parent          string            `json:"parent,omitempty"`
 	Root            string            `json:"root,omitempty"`
 	Route           string            `json:"route,omitempty"` // why it is of this version; empty: it was the newest
@@ -46,8 +51,11 @@ type Description struct {
 	Activities      []PendingActivity `json:"activities,omitempty"`
 	Timers          []PendingTimer    `json:"timers,omitempty"`
 	Waiting         []history.Reason  `json:"waiting,omitempty"`
+	Holds           []Hold            `json:"holds,omitempty"` // while there are some, nothing of it is taken away
 	Failure         string            `json:"failure,omitempty"`
-	Next            time.Time         `json:"next,omitzero"` // when it is looked at without being asked
+	Policy          []Setting         `json:"policy,omitempty"` // its time-outs, and the limits of open runs; what is not named is the default, which is none
+	View            json.RawMessage   `json:"view,omitempty"`   // what the code has published
+	Next            time.Time         `json:"next,omitzero"`    // when it is looked at without being asked
 }
 
 // PendingActivity is an activity that is not settled.
@@ -60,8 +68,10 @@ type PendingActivity struct {
 	LastHeartbeat time.Time       `json:"last_heartbeat,omitzero"`
 	Checkpoint    history.Payload `json:"-"`
 	NextAttempt   time.Time       `json:"next_attempt,omitzero"`
+	Waits         string          `json:"waits,omitempty"`   // for a limit: which, and how much of it is in use
 	Outside       bool            `json:"outside,omitempty"` // waits to be completed by its token
 	LastFailure   string          `json:"last_failure,omitempty"`
+	Policy        []Setting       `json:"policy,omitempty"` // with the limits that are in force; what is not named is the default
 }
 
 // PendingChild is a child that has not ended.
@@ -86,16 +96,38 @@ func (r *Runtime) Describe(ctx context.Context, id string) (d Description, err e
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return d, err
 	}
-	return see(ctx, r, r.id(id), func(m *memory) (d Description, _ error) {
+	holds, err := r.Holds(ctx, id)
+	if err != nil {
+		return d, err
+	}
+	d, err = see(ctx, r, r.id(id), func(m *memory) (d Description, _ error) {
 		if m.state.Status == 0 {
 			return d, fmt.Errorf("%w: %s", ErrNotFound, id)
 		}
 		d = describe(r.id(id), m.state)
+		d.Holds = holds
+		if of, rule, halted := r.halts(d.Type); halted && m.state.Open() {
+			d.Halted = haltedBecause(of, rule)
+			d.Waiting = append([]history.Reason{{Why: "somebody to unpause " + of.String() + "; it is " + d.Halted, Since: rule.At}}, d.Waiting...)
+		}
+		if m.state.Run.Queued {
+			d.waitsForSlot(m.state.Run.SlotWanted(), r.openRuns.Why(r.id(id)))
+		}
 		for _, f := range r.queue.Facts(r.id(id)) {
 			d.inHand(f)
 		}
+		for i := range d.Activities {
+			if p := &d.Activities[i]; p.Started.IsZero() {
+				p.Waits = r.waits(dispatch.Key{ID: r.id(id), Step: history.Step(p.Step)})
+			}
+		}
+		r.limitsOf(&d, m.state)
 		return d, nil
 	})
+	if err != nil {
+		return d, err
+	}
+	return d, r.laidDown(ctx, &d)
 }
 
 func describe(id history.ID, s *history.State) Description {
@@ -103,7 +135,13 @@ func describe(id history.ID, s *history.State) Description {
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run.ID, Number: s.Run.Number, Type: s.Run.Type, Version: s.Run.Version,
 		Status: s.Status, StatusName: s.Status.String(), Build: s.Build, Origin: s.Run.Origin, CorrelationID: s.Run.CorrelationID,
 		Started: s.Run.Started, Closed: s.Run.Closed, Deadline: s.Run.Deadline, Entries: s.Seq - s.Run.Began + 1, Bytes: s.Bytes,
-		CancelRequested: s.Run.CancelRequested, Waiting: s.Waiting(), Next: s.Wake(),
+		CancelRequested: s.Run.CancelRequested, Waiting: s.Waiting(), Next: s.Wake(), Policy: history.Chosen(s.Settings()),
+	}
+	if v := s.View; !v.Closed() && !v.Redacted() && v.Encoding == "" {
+		d.View = v.Data
+	}
+	if s.Pause.HoldsLimits() {
+		d.LimitsHeldSince = s.Pause.Since
 	}
 	if s.Stall != nil {
 		d.Stalled = s.Stall.Reason
@@ -114,7 +152,7 @@ func describe(id history.ID, s *history.State) Description {
 	for _, a := range s.Activities {
 		p := PendingActivity{
 			Step: uint64(a.Step), Name: a.Name, Attempt: a.Attempt, Scheduled: a.Scheduled, Started: a.Started, LastHeartbeat: a.Beat,
-			Checkpoint: a.Checkpoint, NextAttempt: a.RetryAt, Outside: a.Pending,
+			Checkpoint: a.Checkpoint, NextAttempt: a.RetryAt, Outside: a.Pending, Policy: history.Chosen(a.Settings()),
 		}
 		if !a.LastFailure.Absent() {
 			p.LastFailure = history.ReadFailure(a.LastFailure).Message
@@ -214,31 +252,58 @@ func (r *Runtime) Find(ctx context.Context, q query.Query) iter.Seq2[query.Row, 
 
 // FindPage returns one page of what [Runtime.Find] yields.
 func (r *Runtime) FindPage(ctx context.Context, q query.Query) (query.Page, error) {
-	if err := r.fresh(ctx, &q); err != nil {
+	x, done, err := r.indexFor(ctx, &q)
+	if err != nil {
 		return query.Page{}, err
 	}
-	return r.index.Find(ctx, q)
+	defer done()
+	page, err := x.Find(ctx, q)
+	for i, row := range page.Rows {
+		if of, rule, halted := r.halts(row.Type); halted && row.Status&query.Open != 0 && row.Namespace == r.config.Namespace {
+			page.Rows[i].Waiting = haltedBecause(of, rule)
+		}
+	}
+	return page, err
 }
 
 // Count returns how many runs a query asks for.
 func (r *Runtime) Count(ctx context.Context, q query.Query) (int, error) {
-	if err := r.fresh(ctx, &q); err != nil {
+	x, done, err := r.indexFor(ctx, &q)
+	if err != nil {
 		return 0, err
 	}
-	return r.index.Count(ctx, q)
+	defer done()
+	return x.Count(ctx, q)
 }
 
 // Group counts the runs that a query asks for by the values of one or two fields, or of a day ([query.Day]); by nothing at all it is one
 // group. Errors: ErrInvalid, [query.ErrTooLong].
 func (r *Runtime) Group(ctx context.Context, q query.Query, by ...string) (query.Groups, error) {
-	if err := r.fresh(ctx, &q); err != nil {
+	x, done, err := r.indexFor(ctx, &q)
+	if err != nil {
 		return query.Groups{}, err
 	}
-	groups, err := r.index.Group(ctx, q, by...)
+	defer done()
+	groups, err := x.Group(ctx, q, by...)
 	if errors.Is(err, query.ErrInvalid) {
 		err = fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return groups, err
+}
+
+// Measure says what the numbers of a field come to, such as "duration" or "input.total", among the runs that a query asks for: least, greatest, sum,
+// average and percentiles, by one or two fields, a day, or for all together. Errors: as of Group.
+func (r *Runtime) Measure(ctx context.Context, q query.Query, of string, by ...string) (query.Measures, error) {
+	x, done, err := r.indexFor(ctx, &q)
+	if err != nil {
+		return query.Measures{}, err
+	}
+	defer done()
+	answer, err := x.Measure(ctx, q, of, by...)
+	if errors.Is(err, query.ErrInvalid) {
+		err = fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return answer, err
 }
 
 // fresh waits until the index has everything that was acknowledged so far.
@@ -251,7 +316,7 @@ func (r *Runtime) fresh(ctx context.Context, q *query.Query) error {
 	if err := q.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	if q.Stale {
+	if q.Stale || !q.AsOf.IsZero() {
 		return nil
 	}
 	head, err := r.log.Head(ctx)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/members"
+	"github.com/clewflow/clew/quotas"
 	"github.com/clewflow/clew/store"
 )
 
@@ -14,6 +15,9 @@ import (
 func (n *node) listen(ctx context.Context) {
 	at, ok := n.prepare(ctx)
 	if !ok {
+		return
+	}
+	if n.r.insist(ctx, "read the policies", history.ID{Workflow: n.name}, n.r.readPolicies) != nil { // what was recorded up to there
 		return
 	}
 	close(n.hears)
@@ -52,6 +56,13 @@ func (n *node) prepare(ctx context.Context) (at store.Position, ok bool) {
 		if err != nil {
 			return err
 		}
+		shared, _, err := n.r.index.Quotas(ctx, n.r.config.Namespace)
+		if err != nil {
+			return err
+		}
+		for _, r := range shared {
+			n.sharing.known.Apply(r, n.r.now())
+		}
 		at = from
 		n.members.Begin(from)
 		for _, r := range records {
@@ -69,6 +80,12 @@ func (n *node) hear(record store.Record) {
 	switch family := record.ID.Family(); {
 	case family == members.Family && record.ID == members.ID(n.r.config.Namespace, record.ID.Workflow):
 		n.hearOf(record)
+	case family == quotas.Family:
+		n.hearQuotas(record)
+	case record.ID == history.PolicyID(n.r.config.Namespace):
+		n.hearPolicy(record)
+	case record.ID == history.AdminOf(n.r.config.Namespace):
+		n.hearActs(record)
 	case family == "" && record.ID.Namespace == n.r.config.Namespace && record.Entry.Node != n.me():
 		n.r.heard(record)
 	}
@@ -84,6 +101,9 @@ func (n *node) hear(record store.Record) {
 func (n *node) hearOf(record store.Record) {
 	now, id := n.r.now(), record.ID.Workflow
 	change := n.members.Apply(record, now)
+	if _, left := record.Entry.Event.(*history.NodeLeft); left {
+		n.sharing.leaves(id)
+	}
 	n.mu.Lock()
 	switch record.Entry.Event.(type) {
 	case *history.NodeAnnounced:
@@ -94,6 +114,7 @@ func (n *node) hearOf(record store.Record) {
 		if n.joined { // else everything is taken up when it is
 			n.gone = append(n.gone, id)
 		}
+		n.r.admin.later() // it may have died while it took something away
 	}
 	n.changing = n.changing || change == members.Shared
 	n.mu.Unlock()
@@ -110,6 +131,15 @@ func (n *node) hearOf(record store.Record) {
 
 // clockTolerance is how much clocks of nodes may differ, with the time it takes to hear of one, without a word.
 const clockTolerance = 5 * time.Second
+
+// hearPolicy takes in what an operator has laid down.
+func (n *node) hearPolicy(record store.Record) {
+	defer tell(n.sharing.tell) // it says to which version it keeps
+	if n.r.lay(record.Entry) {
+		return
+	}
+	_ = n.r.insist(n.r.ctx, "read the policies", record.ID, n.r.readPolicies) // else it ends
+}
 
 // heard takes in what another node has recorded of an execution.
 func (r *Runtime) heard(record store.Record) {
@@ -154,4 +184,13 @@ func (r *Runtime) attend(id history.ID) {
 		return
 	}
 	x.inbox = append(x.inbox, c)
+}
+
+// hearActs takes in what was done to the record. What another has begun and died with is done by those that are left.
+func (n *node) hearActs(record store.Record) {
+	done, is := record.Entry.Event.(*history.Erased)
+	if !is || record.Entry.Node == n.me() {
+		return
+	}
+	_ = n.r.insist(n.r.ctx, "forget what was taken away", record.ID, func(ctx context.Context) error { return n.r.hearErased(ctx, done) }) // else it ends
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clewflow/clew/internal/examine"
 	"github.com/clewflow/clew/workflow"
@@ -20,7 +21,7 @@ func Examined() bool { return examine.Asked() }
 // examined shows the definitions instead of opening a store. The error is ErrExamined, whatever comes of it.
 func examined(ctx context.Context, c Config, definitions []workflow.Definition) error {
 	r := &Runtime{}
-	err := errors.Join(c.complete(), r.register(definitions))
+	err := errors.Join(c.complete(), r.register(append(slices.Clip(definitions), r.shipped()...)))
 	if err != nil {
 		err = errors.Join(err, examine.Refuse(ctx, err))
 	} else {

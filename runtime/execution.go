@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/dispatch"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/store"
@@ -34,9 +35,10 @@ type execution struct {
 
 // A runner works on an execution until there is nothing to do or it is given up.
 type runner struct {
-	x     *execution
-	owns  bool // this runtime acts for the execution
-	asked bool // the call needs the code
+	x      *execution
+	owns   bool // this runtime acts for the execution
+	asked  bool // the call needs the code
+	halted bool // a rule halts the run
 }
 
 // A memory is what a history amounts to, and the code that runs along it.
@@ -59,6 +61,9 @@ type memory struct {
 	absorbed []history.Entry  // that others have appended, and that are not acted on yet
 	past     past             // when the runs before this one were recorded
 	began    uint64           // Seq of the Started of the run that was open before what is pending
+	turns    []dispatch.Turn  // what runs in what is pending have taken
+	partly   bool             // some of what is pending is recorded, or may be
+	erased   bool             // something was taken away of the history, so this is to be forgotten
 }
 
 // end is the end of a chain and the Seq of the entry that closed its last run.
@@ -76,6 +81,9 @@ type call struct {
 	since   time.Time           // but not before this; zero: any time
 	then    commands.Command    // to be decided after it, in the same append
 	of      string              // the run that is meant, or the first of the chain; empty: whichever is there
+	anew    *anew               // the run that is to follow the one that is there; instead of a command
+	full    history.Full        // what becomes of the run that it starts, if a limit allows none
+	exact   bool                // and not the first of its chain
 	look    func(*memory) error // between turns; instead of a command
 	code    bool                // the look needs the code
 	heard   bool                // it was heard that others have appended
@@ -157,6 +165,7 @@ func (w *runner) work() {
 		}
 	}()
 	for {
+		x.rt.pace(x.rt.ctx, TurnPace, x.id)
 		x.mu.Lock()
 		if x.runner != w {
 			x.mu.Unlock()
@@ -164,6 +173,7 @@ func (w *runner) work() {
 		}
 		if len(x.busy) == 0 {
 			x.busy, x.inbox = x.inbox, x.busy
+			x.rt.order(x.busy)
 		}
 		if len(x.busy) == 0 {
 			x.runner = nil
@@ -250,6 +260,9 @@ func (w *runner) handle(m *memory, calls []*call) int {
 		} else {
 			w.act(m)
 		}
+		if m.erased {
+			w.forget(m)
+		}
 		for _, c := range calls[:n] {
 			if c.done != nil {
 				close(c.done)
@@ -264,18 +277,25 @@ func (w *runner) forget(m *memory) {
 	if m.machine != nil {
 		m.machine.Stop()
 	}
+	w.giveBack(m)
 	*m = memory{}
 }
 
 // act does what follows from entries that are durable now.
 func (w *runner) act(m *memory) {
 	r, x := w.x.rt, w.x
-	open := m.pending
+	m.turns, m.partly = nil, false
+	r.openRuns.Stands(x.id, m.state)
+	open, adopted := m.pending, false
 	if m.plain != nil {
 		open = m.plain
 	}
 	for _, entries := range [][]history.Entry{m.absorbed, open} {
 		for i := range entries {
+			if entries[i].Adopted != nil {
+				adopted = true // what of it is to be done the state says
+				continue
+			}
 			if w.owns {
 				x.dispatch(m, &entries[i])
 			} else {
@@ -291,8 +311,12 @@ func (w *runner) act(m *memory) {
 		x.claim(m)
 		return
 	}
+	if adopted && r.working.Load() {
+		r.offerAll(x.id, m)
+	}
 	wake := m.state.Wake()
-	if m.stall != nil && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
+	halted := m.state.Suspended() || r.halted(m.state.Run.Type) // as of now: what was recorded as halted may be so no more
+	if m.stall != nil && !halted && !m.retryAt.IsZero() && (wake.IsZero() || m.retryAt.Before(wake)) {
 		wake = m.retryAt
 	}
 	if !m.state.Open() {
@@ -302,7 +326,7 @@ func (w *runner) act(m *memory) {
 	if at, broken := r.broken.Load(x.id); broken { // after that, because errands set both at any time
 		r.wakes.WakeBy(x.id, at.(time.Time), r.now())
 	}
-	if m.state.Due() && m.stall == nil && r.working.Load() && m.machine == nil {
+	if m.state.Due() && m.stall == nil && !halted && r.working.Load() && m.machine == nil {
 		// Run began while the input was recorded alone.
 		_ = r.submit(x.id, &call{look: func(*memory) error { return nil }})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/lookup"
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/store"
 )
@@ -55,6 +56,7 @@ func (r *Runtime) runNode(ctx context.Context, loops *sync.WaitGroup, attempts *
 	}
 	var life sync.WaitGroup
 	life.Go(func() { r.node.live(alive) })
+	life.Go(func() { r.node.share(alive) })
 	loops.Go(func() { r.node.releasing(ctx) })
 	loops.Go(func() { r.node.taking(ctx) })
 	<-ctx.Done()
@@ -106,7 +108,7 @@ func (r *Runtime) takeUp(ctx context.Context) error {
 			continue
 		}
 		r.wakes.WakeBy(tail.ID, tail.Wake, r.now())
-		if tail.Due || tail.Unsettled > 0 {
+		if r.toDo(tail) {
 			group.Go(func() error { return r.takeUpOne(ctx, tail.ID) })
 		} else if tail.Follows {
 			r.follow(tail.ID)
@@ -136,7 +138,7 @@ func (r *Runtime) tryAgain(id history.ID, err error) {
 		return // whoever runs next takes it up
 	}
 	delay := time.Minute
-	if errors.Is(err, store.ErrUnavailable) {
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, lookup.ErrBehind) || errors.Is(err, lookup.ErrAnew) {
 		delay = time.Second
 	}
 	now := r.now()

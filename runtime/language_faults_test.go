@@ -131,6 +131,15 @@ func wander(ctx workflow.Context, j *journey, work activity.Type[int, int], leaf
 	if _, err := workflow.Step(ctx, "look", func(context.Context) (int, error) { return i, nil }); err != nil {
 		return err
 	}
+	if i%3 == 0 {
+		rows, err := workflow.Find(ctx, query.Query{Type: "leaf"})
+		if err != nil {
+			return err
+		}
+		if n, err := workflow.Count(ctx, query.Query{Type: "leaf"}); err != nil || n < len(rows) {
+			return fmt.Errorf("counted %d leaves after %d were found, %w", n, len(rows), err)
+		}
+	}
 	if i%3 == 1 {
 		if err := workflow.Send(ctx, "b", number.With(-1)); err != nil && !errors.Is(err, workflow.ErrNotRunning) && !errors.Is(err, workflow.ErrNotFound) {
 			return err
@@ -308,6 +317,8 @@ func outcomeOf(e history.Event) string {
 	case *history.ChildStarted:
 		return fmt.Sprint("start of step ", v.Step)
 	case *history.Sent:
+		return fmt.Sprint("step ", v.Step)
+	case *history.FindAnswered:
 		return fmt.Sprint("step ", v.Step)
 	case *history.UpdateAccepted:
 		return "acceptance of " + v.Update

@@ -52,7 +52,7 @@ func (l *locals) forget(id history.ID) {
 // ready reports whether an activity can be made: a local step needs its function, which is there when the code has asked
 // for it.
 func (x *execution) ready(m *memory, a *history.Activity) bool {
-	if m.state.Pause != nil || !x.makes(m.state, a) {
+	if m.state.Suspended() || !x.makes(m.state, a) {
 		return false
 	}
 	if !a.Local {

@@ -21,7 +21,7 @@ func (w *runner) remember(m *memory, asked bool) error {
 	if m.state != nil && !m.guessed {
 		w.stand(m)
 	}
-	code := asked || w.works() && (m.state == nil || m.state.Pause == nil)
+	code := asked || w.works() && (m.state == nil || !w.isHalted(m.state))
 	if m.state != nil && (!code || m.machine != nil) {
 		return nil
 	}
@@ -37,10 +37,16 @@ func (w *runner) remember(m *memory, asked bool) error {
 	}
 	absorbed := m.absorbed
 	*m = memory{state: history.Fold(run...), closed: closed, fresh: true, absorbed: absorbed}
+	r.openRuns.Stands(w.x.id, m.state)
 	w.stand(m)
-	code = asked || w.works() && m.state.Pause == nil
+	code = asked || w.works() && !w.isHalted(m.state)
 	m.began, m.first = m.state.Run.Began, names{m.state.Run.ID, m.state.Run.Chain}
 	run = lastRun(run, m.state.Run.Began)
+	if _, more := m.state.Adopting(); more && w.works() {
+		if run, err = w.adoptRest(m, run); err != nil {
+			return err
+		}
+	}
 	if !code || m.state.Status == 0 || !m.state.Open() && !w.asksClosed() {
 		return nil
 	}
@@ -107,8 +113,17 @@ func lastRun(entries []history.Entry, began uint64) []history.Entry {
 	return entries
 }
 
-// rememberCode runs the code along the run.
+// rememberCode runs the code along the run. What keeps it from running is noted.
 func (w *runner) rememberCode(m *memory, run []history.Entry) error {
+	err := w.makeCode(m, run, told(m.state, run, w.isHalted(m.state)))
+	if err != nil && !errors.Is(err, errGivenUp) {
+		return w.observed(m, err)
+	}
+	return err
+}
+
+// makeCode runs the code along the run, of which it is shown so much.
+func (w *runner) makeCode(m *memory, run, shown []history.Entry) error {
 	r, x := w.x.rt, w.x
 	config, err := w.machineConfig(m.state.Run.Type, m.state.Run.Version)
 	if err == nil && m.state.Due() {
@@ -122,16 +137,16 @@ func (w *runner) rememberCode(m *memory, run []history.Entry) error {
 	}
 	if err == nil {
 		x.turn.Store(r.tick.Load())
-		m.machine, err = replay.Remember(config, told(m.state, run))
+		m.machine, err = replay.Remember(config, shown)
 		x.turn.Store(0)
 		if w.givenUp() {
 			return errGivenUp
 		}
 	}
 	if err != nil {
-		return w.observed(m, err)
+		return err
 	}
-	if w.works() && m.state.Pause == nil {
+	if w.works() && !w.isHalted(m.state) {
 		x.offerLocals(m)
 	}
 	for _, warning := range m.machine.Warnings() {
@@ -203,8 +218,8 @@ func (w *runner) begin(m *memory, e *history.Started) {
 		m.machine.Stop()
 	}
 	m.machine, m.stall = nil, nil
-	w.owns = w.x.rt.owns(w.x.id, e.Type, e.Version)
-	if !w.works() && (w.owns || !w.asked) {
+	w.owns, w.halted = w.x.rt.owns(w.x.id, e.Type, e.Version), w.x.rt.halted(e.Type)
+	if w.halted || !w.works() && (w.owns || !w.asked) {
 		return
 	}
 	config, err := w.machineConfig(e.Type, e.Version)

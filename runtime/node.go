@@ -41,12 +41,16 @@ type node struct {
 	missed   bool           // something was let pass because the node was not fit
 	anew     bool           // nothing is taken for taken up any more
 	gone     []string       // members that are no more, and whose attempts are lost
+	keepsTo  uint64         // the version of the policies that it keeps to
+
+	sharing *sharing
 }
 
 func newNode(r *Runtime, name string, lease time.Duration) *node {
 	signal := func() chan struct{} { return make(chan struct{}, 1) }
 	return &node{
 		r: r, name: name, lease: lease, members: members.New(store.Position{}), hears: make(chan struct{}), speak: signal(), release: signal(), take: signal(), saying: signal(), id: r.newID(), anew: true,
+		sharing: newSharing(),
 	}
 }
 
@@ -182,9 +186,7 @@ func (n *node) deaf() bool {
 
 // die ends a life. What is in hand is given up, and everything is forgotten.
 func (n *node) die() {
-	n.mu.Lock()
-	n.id, n.entry, n.joined, n.anew = n.r.newID(), history.Entry{}, false, true
-	n.mu.Unlock()
+	n.rebirth(func() { n.entry, n.joined, n.keepsTo, n.anew = history.Entry{}, false, 0, true })
 	n.r.queue.Interrupt(errLapsed)
 	tell(n.release)
 }
@@ -195,7 +197,9 @@ func (n *node) announce(ctx context.Context, event history.Event) error {
 	case n.saying <- struct{}{}:
 		defer func() { <-n.saying }()
 	case <-ctx.Done():
-		return ctx.Err()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err() // also when it was its turn at the same moment
 	}
 	r, now := n.r, n.r.now()
 	n.mu.Lock()
@@ -206,6 +210,7 @@ func (n *node) announce(ctx context.Context, event history.Event) error {
 	if a, ok := event.(*history.NodeAnnounced); ok {
 		a.Name, a.Leaving, a.Build = n.name, n.released, r.build
 		a.Types, a.Activities, a.Queues = r.types(), r.activities(), r.config.Queues
+		a.Policies = n.keepsTo
 		a.Applied = history.Place(n.actedTo)
 		if said, ok := n.entry.Event.(*history.NodeAnnounced); ok {
 			a.Joined = said.Joined
@@ -286,6 +291,7 @@ func (n *node) leave(ctx context.Context) {
 	n.mu.Lock()
 	n.released = true
 	n.mu.Unlock()
+	n.r.pace(ctx, "leave", history.ID{Workflow: n.name})
 	if err := n.announce(ctx, &history.NodeAnnounced{}); err != nil {
 		n.r.logger.Warn("this node leaves and cannot say so; the others find out", "node", n.me(), "error", err)
 	}
@@ -300,10 +306,11 @@ func (n *node) farewell(ctx context.Context) {
 	if !joined {
 		return
 	}
+	n.r.pace(ctx, "farewell", history.ID{Workflow: n.name})
 	if err := n.announce(ctx, &history.NodeLeft{}); err != nil {
 		n.r.logger.Warn("this node cannot say farewell; the others find out", "node", n.me(), "error", err)
 	}
-	n.mu.Lock()
-	n.id, n.entry, n.joined, n.leaving, n.released, n.anew = n.r.newID(), history.Entry{}, false, false, false, true
-	n.mu.Unlock()
+	n.rebirth(func() {
+		n.entry, n.joined, n.leaving, n.released, n.keepsTo, n.anew = history.Entry{}, false, false, false, 0, true
+	})
 }

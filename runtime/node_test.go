@@ -120,10 +120,20 @@ func (w *wire) AppendTail(ctx context.Context, id history.ID, tail *store.Tail, 
 		return err
 	}
 	err := w.Log.AppendTail(ctx, id, tail, entries...)
-	if err == nil && w.then != nil {
-		w.then(id, entries)
+	w.mu.Lock()
+	then := w.then
+	w.mu.Unlock()
+	if err == nil && then != nil {
+		then(id, entries)
 	}
 	return err
+}
+
+// after has something done after each append.
+func (w *wire) after(then func(history.ID, []history.Entry)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.then = then
 }
 
 func (w *wire) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {

@@ -37,6 +37,7 @@ func (r *Runtime) openStore(ctx context.Context) (err error) {
 	}
 	if r.shared() {
 		r.node = newNode(r, r.config.Node, r.config.Lease)
+		r.queue.Share()
 	}
 	r.tailed, _ = r.log.(store.Tailed)
 	r.tails, _ = r.log.(store.Tails)
@@ -115,6 +116,9 @@ func (r *Runtime) claimDir() (err error) {
 // openBeside opens what is kept beside the log: payloads in files, what is in hand, the key of tokens, and the index.
 func (r *Runtime) openBeside(ctx context.Context, dir string) error {
 	index, blobs := ":memory:", ""
+	if err := r.pasts.open(dir); err != nil {
+		return err
+	}
 	if dir != "" {
 		index = filepath.Join(dir, "index.sqlite")
 		if r.node == nil {
@@ -132,9 +136,12 @@ func (r *Runtime) openBeside(ctx context.Context, dir string) error {
 	if err := r.openKey(ctx, dir); err != nil {
 		return err
 	}
+	if err := r.openProjections(ctx, dir); err != nil {
+		return err
+	}
 	r.index = r.config.Hooks.Index
 	if r.index == nil {
-		x, err := lookup.Open(ctx, index, lookup.Options{Logger: r.logger, Text: r.config.FullText})
+		x, err := lookup.Open(ctx, index, lookup.Options{Logger: r.logger, Text: r.config.FullText, TextOf: r.config.FullTextOf})
 		if err != nil {
 			return err
 		}
@@ -146,6 +153,7 @@ func (r *Runtime) openBeside(ctx context.Context, dir string) error {
 // closeStore closes what was opened.
 func (r *Runtime) closeStore() error {
 	var all []error
+	all = append(all, r.pasts.close())
 	if r.index != nil {
 		all = append(all, r.closeIndex())
 	}

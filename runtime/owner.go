@@ -22,6 +22,10 @@ func (r *Runtime) owns(id history.ID, name string, version int) bool {
 // stand finds out whether this runtime acts for the execution as it stands.
 func (w *runner) stand(m *memory) {
 	w.owns = w.x.rt.owns(w.x.id, m.state.Run.Type, m.state.Run.Version)
+	before := w.halted
+	if w.halted = w.x.rt.halted(m.state.Run.Type); w.halted != before {
+		m.forgetCode() // it is not told what comes now, or was not told all
+	}
 }
 
 // works reports whether the code is to be run along with what is recorded. Who does not own an execution records inputs alone, and

@@ -18,6 +18,7 @@ func (w *runner) refresh(m *memory) error {
 		return nil
 	}
 	m.current = false
+	chain := history.Chain{Seq: m.state.Seq, Hash: m.state.Hash, At: m.state.At}
 	for record, err := range r.log.Read(r.ctx, x.id, m.state.Seq+1) {
 		if err != nil {
 			return fmt.Errorf("runtime: reading %s: %w", x.id, err)
@@ -26,9 +27,16 @@ func (w *runner) refresh(m *memory) error {
 		if err != nil && m.closed == nil {
 			m.closed = err
 		}
-		if ok, err := w.absorb(m, e); err != nil {
+		ok := m.state.Seq == 0 || chain.Check(record.Entry) == nil // else what is known was taken away, and others went on
+		if ok {
+			ok, err = w.absorb(m, e)
+		} else {
+			err = nil
+		}
+		if err != nil {
 			return err
-		} else if !ok {
+		}
+		if !ok {
 			w.forget(m) // it is read as a whole
 			if owns {
 				r.soon(x.id)
@@ -53,7 +61,7 @@ func (w *runner) looked() bool {
 // absorb folds an entry that somebody else has appended, and tells the code if it runs here. It reports false if that cannot be done
 // without going back.
 func (w *runner) absorb(m *memory, e history.Entry) (ok bool, err error) {
-	if m.state.Pause != nil {
+	if w.isHalted(m.state) {
 		m.forgetCode() // it may have been asked how things stand
 	}
 	if m.machine != nil {

@@ -87,7 +87,7 @@ type counted struct {
 }
 
 func (l counted) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
-	if from == 1 {
+	if from == 1 && id.Family() == "" {
 		l.times.Add(1)
 	}
 	return l.Log.Read(ctx, id, from)

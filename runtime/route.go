@@ -11,6 +11,7 @@ import (
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/members"
+	"github.com/clewflow/clew/system"
 )
 
 // Route sends some of the starts of a workflow to one of its versions. A label counts before a share. Starts that no route takes
@@ -117,7 +118,7 @@ func (r *Runtime) unknown(name string, version int) error {
 	versions := r.codes[name]
 	if len(versions) == 0 {
 		return fmt.Errorf("%w: workflow %q is not among those that are bound here (%s); give it to runtime.Open, or start it Unchecked",
-			ErrUnknownType, name, strings.Join(slices.Sorted(maps.Keys(r.codes)), ", "))
+			ErrUnknownType, name, strings.Join(r.named(), ", "))
 	}
 	var known []string
 	for _, v := range slices.Sorted(maps.Keys(versions)) {
@@ -146,3 +147,8 @@ func (r *Runtime) types() (all []string) {
 
 // activities are those that are made here.
 func (r *Runtime) activities() []string { return slices.Sorted(maps.Keys(r.handlers)) }
+
+// named are the workflows that the author has bound.
+func (r *Runtime) named() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.codes)), func(name string) bool { return strings.HasPrefix(name, system.Prefix) })
+}

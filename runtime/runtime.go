@@ -28,6 +28,7 @@ import (
 	"github.com/clewflow/clew/dispatch"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/coro"
+	"github.com/clewflow/clew/internal/socket"
 	"github.com/clewflow/clew/lookup"
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/store"
@@ -64,13 +65,27 @@ type Config struct {
 	// encrypted or compressed. To change it builds the index anew. Default: as the index has it; a new one: off.
 	FullText lookup.Switch
 
+	// FullTextOf are the workflows whose words are kept, and of no others. It switches FullText on unless that is Off. Default: those of all
+	// workflows, or as the index has it.
+	FullTextOf []string
+
 	// Several processes may work on a store that is a server. Each of them is a node; they need nothing else in common.
 	Node   string        // name of this node, for people; default: $CLEW_NODE, else the host's name
 	Lease  time.Duration // a node that was not heard for so long is taken for dead; default 4 s
 	Dir    string        // what a node keeps for itself: its index, and a note of what it has in hand; default: $CLEW_DIR, else memory
 	Shared bool          // other processes have the Log open too; a store that is a server says so itself
 
+	// Archive keeps what a rule of retention removes that says so (RetentionRule.Export), and returns when that is durable: only then is it
+	// removed. Write writes the archive; of the wish only Digests, Key and Sign are asked. After a crash it may be called again for the same.
+	// It must not ask anything of that execution. Default: nothing is removed by such a rule. See [ArchiveDir].
+	Archive func(ctx context.Context, x Expired, write func(w io.Writer, how ExportWish) error) error
+
+	// RecordReads has it recorded who is shown payloads: by exports, and by tools that read histories while this process has the store open.
+	// It is found as acts are, see [Runtime.Acts]. What cannot be recorded is not shown. Of who reads the files themselves nobody hears. Default: off.
+	RecordReads bool
+
 	Interceptors []Interceptor
+	Projections  []Projected // are kept up to date; see [NewProjection]
 
 	Hooks Hooks // for tests of clew, and for its test kit
 }
@@ -80,21 +95,24 @@ const Forget = -1
 
 // Runtime puts commands to executions, and works on them while [Runtime.Run] runs.
 type Runtime struct {
-	config  Config
-	logger  *slog.Logger
-	log     store.Log
-	tailed  store.Tailed // nil if the log keeps no tails
-	tails   store.Tails  // nil if the log does not list them
-	node    *node        // nil if no other process works on the store
-	index   *lookup.Index
-	wakes   *timers.Wakes
-	queue   *dispatch.Queue
-	notes   *inHand
-	claim   io.Closer // of Config.Dir; nil: there is none
-	key     []byte    // of tokens
-	dice    dice
-	build   string
-	started time.Time
+	config      Config
+	logger      *slog.Logger
+	log         store.Log
+	tailed      store.Tailed // nil if the log keeps no tails
+	tails       store.Tails  // nil if the log does not list them
+	node        *node        // nil if no other process works on the store
+	index       *lookup.Index
+	pasts       pasts
+	projections projections
+	wakes       *timers.Wakes
+	queue       *dispatch.Queue
+	openRuns    *dispatch.Slots
+	notes       *inHand
+	claim       io.Closer // of Config.Dir; nil: there is none
+	key         []byte    // of tokens
+	dice        dice
+	build       string
+	started     time.Time
 
 	codes      map[string]map[int]workflow.Code
 	onMismatch map[string]map[int]workflow.Mismatch
@@ -104,21 +122,27 @@ type Runtime struct {
 	inputs     map[string]string // of workflows, by their Go types
 	settings   map[string]workflow.Settings
 
-	vault      *vault.Vault // nil: payloads are stored as they are
-	spare      int          // bytes of an entry below which the vault leaves it alone
-	routes     routes
-	locals     locals
-	parked     parked
-	slots      chan struct{} // of errands
-	crew       *crew
-	pool       *coro.Pool
-	executions executions
-	results    results
-	run        sync.Mutex // held by Run
-	working    atomic.Bool
-	tick       atomic.Int64 // of the watchdog
-	impatient  atomic.Int64 // until then, in nanoseconds since 1970, no turn waits for the index, which was too far behind
-	abandoned  atomic.Int64 // goroutines with code that does not come back
+	admin       admin
+	disclosures disclosures
+	vault       *vault.Vault // nil: payloads are stored as they are
+	spare       int          // bytes of an entry below which the vault leaves it alone
+	laws        laws
+	routes      routes
+	locals      locals
+	parked      parked
+	slots       chan struct{} // of errands
+	uncounted   chan struct{} // receives when open runs are to be counted
+	finding     chan struct{} // of lookups that workflows ask for
+	crew        *crew
+	pool        *coro.Pool
+	executions  executions
+	results     results
+	run         sync.Mutex // held by Run
+	working     atomic.Bool
+	tick        atomic.Int64 // of the watchdog
+	guesses     guesses
+	impatient   atomic.Int64 // until then, in nanoseconds since 1970, no turn waits for the index, which was too far behind
+	abandoned   atomic.Int64 // goroutines with code that does not come back
 
 	ctx     context.Context // ends with Close, when Run has returned or its time is up
 	end     context.CancelFunc
@@ -144,24 +168,35 @@ func Open(ctx context.Context, c Config, definitions ...workflow.Definition) (*R
 	}
 	r := &Runtime{
 		config: c, logger: c.Logger, build: c.Build, started: time.Now().Add(c.Hooks.Offset),
-		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts, c.Queues...), results: results{waiting: map[awaited][]chan struct{}{}, updates: map[history.ID]map[string]bool{}},
-		routes: routes{routes: map[string][]Route{}, disabled: map[string]map[int]bool{}}, slots: make(chan struct{}, errandsAtOnce),
+		dice: dice{from: c.Dice}, queue: dispatch.New(c.Attempts, c.Queues...), openRuns: dispatch.NewSlots(), uncounted: make(chan struct{}, 1), results: results{waiting: map[awaited][]chan struct{}{}, updates: map[history.ID]map[string]bool{}},
+		routes: routes{routes: map[string][]Route{}, disabled: map[string]map[int]bool{}}, slots: make(chan struct{}, errandsAtOnce), finding: make(chan struct{}, findsAtOnce),
 		ready: make(chan struct{}), crew: newCrew(), pool: coro.NewPool(maxIdle),
 	}
 	r.executions.init(c.Memory)
+	r.laws.lifted = make(chan struct{}, 1)
+	r.admin, r.disclosures = newAdmin(), newDisclosures()
 	r.close = sync.OnceValue(r.shut)
-	if err := r.register(definitions); err != nil {
+	if err := r.register(append(slices.Clip(definitions), r.shipped()...)); err != nil {
 		return nil, err
 	}
 	if err := r.openStore(ctx); err != nil {
 		return nil, err
 	}
+	if err := r.openPolicies(ctx); err != nil {
+		return nil, errors.Join(err, r.closeStore())
+	}
+	if err := r.definedAmongNodes(); err != nil {
+		return nil, errors.Join(err, r.closeStore())
+	}
 	r.ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))
 	r.opened, r.leave = context.WithCancel(r.ctx)
 	r.own.Go(func() { r.keepIndex() })
+	r.own.Go(func() { r.countRuns() })
+	r.own.Go(func() { r.keepProjections() })
 	if r.node != nil {
 		r.own.Go(func() { r.node.listen(r.ctx) })
 	}
+	r.finishErasures(ctx)
 	r.serve()
 	return r, nil
 }
@@ -255,6 +290,7 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
 	r.onMismatch = map[string]map[int]workflow.Mismatch{}
 	r.settings, r.inputs = map[string]workflow.Settings{}, map[string]string{}
+	r.laws.defined, r.laws.runs = map[string]history.Rule{}, map[string]history.Rule{}
 	declared := map[string]bool{}
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -262,6 +298,9 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 		if b, ok := activity.BodyOf(d); ok {
 			name := "activity " + b.Name
 			errs = append(errs, b.Err)
+			if b.Limit != (history.Rule{}) {
+				r.laws.defined[b.Name] = b.Limit
+			}
 			if b.Err == nil {
 				errs = append(errs, commands.CheckName("the name of an activity", b.Name))
 			}
@@ -304,12 +343,18 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 		r.inputs[b.Name] = b.In
 		if b.Settings.Version >= r.settings[b.Name].Version {
 			r.settings[b.Name] = b.Settings
+			r.laws.runs[b.Name] = b.Settings.RunLimit
 		}
 	}
 	for name := range declared {
 		kind, plain, _ := strings.Cut(name, " ")
 		if kind == "activity" && r.handlers[plain] == nil || kind == "workflow" && r.codes[plain] == nil {
 			wrong("%s is declared and not bound: give runtime.Open what Bind returns", name)
+		}
+	}
+	for name, s := range r.settings {
+		if on := s.OnFailure.Type; on != "" && r.codes[on] == nil {
+			wrong("workflow %s has the failure workflow %s, which is not bound: give it to runtime.Open", name, on)
 		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
@@ -350,16 +395,24 @@ func (r *Runtime) Run(ctx context.Context) error {
 	if r.closed.Load() {
 		return ErrClosed
 	}
-	r.working.Store(true)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(r.opened, stop)()
+	if r.insist(ctx, "read the policies", history.PolicyID(r.config.Namespace), r.readPolicies) != nil {
+		return nil // it is to end
+	}
+	r.working.Store(true)
 	attempts := newAttempts(r)
 	var loops sync.WaitGroup
 	loops.Go(func() { r.watch(ctx) })
+	loops.Go(func() { r.keepErasing(ctx) })
+	loops.Go(func() { r.keepRetaining(ctx) })
 	loops.Go(func() { r.wake(ctx) })
+	loops.Go(func() { r.releaseHalted(ctx) })
+	loops.Go(func() { r.giveSlots(ctx) })
 	loops.Go(func() { attempts.feed(ctx) })
 	loops.Go(func() { attempts.limit(ctx) })
+	loops.Go(func() { r.mournAll(ctx) })
 	if r.node != nil {
 		return r.runNode(ctx, &loops, attempts)
 	}
@@ -415,9 +468,12 @@ var (
 	ErrHistoryFull    = commands.ErrHistoryFull
 	ErrRefused        = errors.New("clew: the workflow refuses")
 	ErrRunClosed      = errors.New("clew: the run ended without an answer")
-	ErrStillRunning   = errors.New("clew: still running")
+	ErrStillRunning   = socket.ErrStillRunning
 	ErrUnknownType    = errors.New("clew: unknown type")
 	ErrStalled        = errors.New("clew: stalled")
+	ErrHeld           = socket.ErrHeld
+	ErrNotErasable    = errors.New("clew: the store takes nothing away")
+	ErrFull           = commands.ErrFull
 	ErrPaused         = errors.New("clew: the execution is paused")
 	ErrUnavailable    = store.ErrUnavailable
 	ErrClosed         = errors.New("clew: the runtime is closed")

@@ -40,7 +40,7 @@ func (x *execution) sendsAgain(s *history.State, durable uint64) {
 
 // send tells another execution something, and the sender what became of it. asked is read from the log if it is nil.
 func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAsked) {
-	r, id, seq, step, at := x.rt, x.id, n.Seq, n.Step, n.Asked
+	r, id, seq, step, at, asker := x.rt, x.id, n.Seq, n.Step, n.Asked, n.Run
 	r.errand(id, step, "send", id, func(ctx context.Context) error {
 		if asked == nil {
 			e, err := r.event(ctx, id, seq)
@@ -57,7 +57,7 @@ func (x *execution) send(run history.Run, n *history.Send, asked *history.SendAs
 		}
 		deliver := func() error {
 			_, err := r.do(ctx, r.id(asked.ID), &call{
-				command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", run.ID, step), named: true, since: at,
+				command: c, by: history.Actor("execution:" + id.Workflow), request: fmt.Sprintf("send:%s:%d", asker, step), named: true, since: at,
 			})
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
-	"github.com/clewflow/clew/members"
 	"github.com/clewflow/clew/store"
 )
 
@@ -21,6 +20,7 @@ func (n *node) releasing(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		n.r.look(ctx, "let go of all", n.release)
 		n.mu.Lock()
 		to := n.heardTo
 		n.mu.Unlock()
@@ -71,14 +71,15 @@ func (n *node) letGo(ctx context.Context) bool {
 	return group.Wait() == nil
 }
 
-// taking takes up what is owned here since the work was shared anew, until ctx ends.
+// taking takes up what is owned here whenever the work was shared anew, until ctx ends.
 func (n *node) taking(ctx context.Context) {
-	var had *members.Members // as of when everything was taken up last
+	first := true
 	for {
 		n.r.await(ctx, time.Time{}, n.take, nil)
 		if ctx.Err() != nil {
 			return
 		}
+		n.r.look(ctx, "take up all", n.take)
 		if !n.fit() {
 			continue // it comes again
 		}
@@ -86,11 +87,7 @@ func (n *node) taking(ctx context.Context) {
 		gone, anew, me := n.gone, n.anew, n.id
 		n.gone, n.anew = nil, false
 		n.mu.Unlock()
-		if anew {
-			had = nil
-		}
-		now := n.members.Copy()
-		if err := n.takeUp(ctx, me, had, gone); err != nil {
+		if err := n.takeUp(ctx, first || anew, gone); err != nil {
 			if ctx.Err() == nil {
 				n.r.logger.Warn("executions cannot be taken up now, and are tried again", "error", err)
 				n.mu.Lock()
@@ -101,16 +98,16 @@ func (n *node) taking(ctx context.Context) {
 			}
 			continue
 		}
-		had = now
+		first = false
 		if n.me() == me {
 			n.r.once.Do(func() { close(n.r.ready) })
 		}
 	}
 }
 
-// takeUp takes up the executions that are owned here and were not before, and those of which members that are gone had something to
-// do.
-func (n *node) takeUp(ctx context.Context, me string, had *members.Members, gone []string) error {
+// takeUp takes up the executions that are owned here, and those of which members that are gone had something to do. What is known and in
+// hand already stays as it is. anew: also what was left untold by whoever owned it before.
+func (n *node) takeUp(ctx context.Context, anew bool, gone []string) error {
 	r := n.r
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(64)
@@ -126,9 +123,7 @@ func (n *node) takeUp(ctx context.Context, me string, had *members.Members, gone
 			if !alike && tail.Unsettled > 0 {
 				group.Go(func() error { return r.takeUpOne(within, tail.ID) })
 			}
-		case had != nil && had.May(me, tail.ID, tail.Type, tail.Version):
-			r.wakes.WakeBy(tail.ID, tail.Wake, r.now()) // which may have been left to the log
-		default:
+		default: // also what was owned here before: it may have been let go of in between
 			n.takeUpOne(within, group, tail)
 		}
 	}
@@ -137,7 +132,10 @@ func (n *node) takeUp(ctx context.Context, me string, had *members.Members, gone
 			group.Go(func() error { return r.takeUpOne(within, id) })
 		}
 	}
-	if len(gone) > 0 || had == nil {
+	if len(gone) > 0 {
+		r.own.Go(func() { r.mournAll(r.ctx) })
+	}
+	if len(gone) > 0 || anew {
 		for tail, err := range r.index.Untold(within, r.config.Namespace) {
 			if err != nil {
 				return errors.Join(err, group.Wait())
@@ -152,7 +150,7 @@ func (n *node) takeUp(ctx context.Context, me string, had *members.Members, gone
 
 func (n *node) takeUpOne(ctx context.Context, group *errgroup.Group, tail store.Tail) {
 	n.r.wakes.WakeBy(tail.ID, tail.Wake, n.r.now())
-	if tail.Due || tail.Unsettled > 0 {
+	if n.r.toDo(tail) {
 		group.Go(func() error { return n.r.takeUpOne(ctx, tail.ID) })
 	} else if tail.Follows {
 		n.r.follow(tail.ID)

@@ -59,12 +59,20 @@ func (s reading) Group(ctx context.Context, q query.Query, by ...string) (query.
 	return s.r.Group(ctx, q, by...)
 }
 
+func (s reading) Measure(ctx context.Context, q query.Query, of string, by ...string) (query.Measures, error) {
+	return s.r.Measure(ctx, q, of, by...)
+}
+
+func (s reading) Feed(ctx context.Context, namespace string, after uint64, goOn bool) iter.Seq2[query.Changed, error] {
+	return s.r.feedOf(ctx, namespace, after, goOn)
+}
+
 func (s reading) Describe(ctx context.Context, id history.ID) (d Description, err error) {
 	if id.Namespace == s.r.config.Namespace {
 		return s.r.Describe(ctx, id.Workflow)
 	}
 	state := &history.State{}
-	for e, err := range s.History(ctx, id) {
+	for e, err := range s.history(ctx, id) {
 		if err != nil {
 			return d, err
 		}
@@ -73,18 +81,35 @@ func (s reading) Describe(ctx context.Context, id history.ID) (d Description, er
 	return describe(id, state), nil
 }
 
-func (s reading) Operate(ctx context.Context, act socket.Act) error {
+func (s reading) Operate(ctx context.Context, act socket.Act) (string, error) {
 	if act.ID.Namespace != s.r.config.Namespace {
-		return &commands.Invalid{Field: "the namespace", Value: fmt.Sprintf("%q", act.ID.Namespace), Want: fmt.Sprintf("%q, in which the process works that has the store open", s.r.config.Namespace)}
+		return "", &commands.Invalid{Field: "the namespace", Value: act.ID.Namespace, Want: fmt.Sprintf("%q, in which the process works that has the store open", s.r.config.Namespace)}
 	}
-	opts := []CallOption{Reason(act.Reason), Operator(act.By), RequestID(act.Request)}
-	if act.TimersOn {
-		opts = append(opts, TimersOn())
+	if len(act.Policies) > 0 {
+		opts := []CallOption{Reason(act.Reason), Operator(act.By), RequestID(act.Request)}
+		if act.Pending {
+			opts = append(opts, ApplyToPending())
+		}
+		_, err := s.r.SetPolicies(ctx, act.Policies, opts...)
+		return "", err
 	}
-	return s.r.Operate(ctx, Operation(act.What), act.ID.Workflow, opts...)
+	return s.r.OperateJSON(ctx, act.ID.Workflow, act.Operation, Reason(act.Reason), Operator(act.By), RequestID(act.Request))
 }
 
-func (s reading) History(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {
+// History records who reads, if that is wanted.
+func (s reading) History(ctx context.Context, id history.ID, by string) iter.Seq2[history.Entry, error] {
+	return func(yield func(history.Entry, error) bool) {
+		if id.Family() == "" {
+			if err := s.r.disclose(ctx, callSettings{operator: by}, &history.Disclosed{ID: id, How: "history"}); err != nil {
+				yield(history.Entry{}, err)
+				return
+			}
+		}
+		s.history(ctx, id)(yield)
+	}
+}
+
+func (s reading) history(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {
 	return func(yield func(history.Entry, error) bool) {
 		if err := commands.CheckID("workflow id", id.Workflow); err != nil {
 			yield(history.Entry{}, err)

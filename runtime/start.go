@@ -8,6 +8,7 @@ import (
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/vault"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -22,8 +23,16 @@ type CallOption interface{ setCall(*callSettings) }
 
 type callSettings struct {
 	request, reason, run string
-	timersOn             bool
+	timersOn, holdLimits bool
+	pending              bool // policies hold for what is scheduled too
 	operator             string
+	exact                bool // the run, and none that continues it
+	resume, newest       bool
+	terminate            bool
+	input, runInput      *any
+	result               *any
+	masters              []vault.Master // of the keys in an archive
+	quiet                bool           // that payloads are shown is not recorded
 }
 
 func callSettingsOf(opts []CallOption) (s callSettings) {
@@ -121,7 +130,7 @@ func Operator(name string) CallOption {
 // Start starts an execution and returns when that is durable. An empty id makes one. If *In has a method Defaults(), it is
 // called first to fill in what is unset, and what is recorded is the result: later defaults do not change running
 // executions. Errors: ErrInvalid,
-// ErrAlreadyRunning, ErrAlreadyExists, ErrUnknownType, ErrTooLarge, ErrUnavailable.
+// ErrAlreadyRunning, ErrAlreadyExists, ErrUnknownType, ErrTooLarge, ErrFull, ErrUnavailable.
 func Start[In, Out any](ctx context.Context, rt *Runtime, id string, w workflow.Type[In, Out], in In, opts ...workflow.Option) (Handle[Out], error) {
 	if d, ok := any(&in).(interface{ Defaults() }); ok {
 		d.Defaults()
@@ -165,6 +174,7 @@ func (r *Runtime) startCall(ctx context.Context, id string, w workflow.Definitio
 	if known, ok := r.settings[b.Name]; ok {
 		s = known
 	}
+	defined := s
 	s.Version = 0 // that of the newest definition pins nothing
 	s = s.With(opts...)
 	if known := r.inputs[b.Name]; known != "" && known != b.In {
@@ -178,7 +188,14 @@ func (r *Runtime) startCall(ctx context.Context, id string, w workflow.Definitio
 		return nil, err
 	}
 	c.Input = input
-	one := &call{command: c, by: history.Client, request: s.RequestID, named: s.RequestID != ""}
+	r.bounds(&c, defined)
+	if c.Slot.Key, err = s.KeyOfInput(input); err != nil {
+		return nil, err
+	}
+	if err := r.slotFor(ctx, b.Name, s.WhenFull); err != nil {
+		return nil, err
+	}
+	one := &call{command: c, full: s.WhenFull, by: history.Client, request: s.RequestID, named: s.RequestID != ""}
 	if s.Signal != nil {
 		if err := r.checkMessage(*s.Signal); err != nil {
 			return nil, err
@@ -222,7 +239,7 @@ func (r *Runtime) startOf(id, name string, s workflow.Settings) (c commands.Star
 	c = commands.Start{
 		ID: r.id(id), Run: r.newID(), Type: name, Version: version, Route: route, Pinned: s.Version > 0, Seed: r.dice.seed(),
 		Origin: history.Origin{Kind: "client"}, After: s.After, At: s.At, RunTimeout: s.RunTimeout, ExecutionTimeout: s.ExecutionTimeout,
-		CorrelationID: s.CorrelationID, IfRunning: s.IfRunning, IfClosed: s.IfClosed, Budget: r.config.Budget,
+		CorrelationID: s.CorrelationID, IfRunning: s.IfRunning, IfClosed: s.IfClosed, Budget: r.config.Budget, OnFailure: s.OnFailure,
 	}
 	if c.Memo, err = s.MemoPayload(); err != nil {
 		return c, err
@@ -248,28 +265,39 @@ func (r *Runtime) id(workflowID string) history.ID {
 // request puts a client's command to an execution.
 func (r *Runtime) request(ctx context.Context, id string, opts []CallOption, command func(callSettings) commands.Command) error {
 	s := callSettingsOf(opts)
+	_, err := r.put(ctx, id, s, &call{command: command(s)})
+	return err
+}
+
+// actor is who makes a call.
+func (s callSettings) actor() (history.Actor, error) {
+	if s.operator == "" {
+		return history.Client, nil
+	}
+	return history.Operator + ":" + history.Actor(s.operator), commands.CheckID("the operator", s.operator)
+}
+
+// put puts a client's call to an execution, with what its options say of who makes it.
+func (r *Runtime) put(ctx context.Context, id string, s callSettings, c *call) (answer, error) {
 	if err := commands.CheckID("workflow id", id); err != nil {
-		return err
+		return answer{}, err
 	}
 	if err := checkRequest(s.request); err != nil {
-		return err
+		return answer{}, err
 	}
-	by := history.Client
-	if s.operator != "" {
-		if err := commands.CheckID("the operator", s.operator); err != nil {
-			return err
-		}
-		by = history.Operator + ":" + history.Actor(s.operator)
+	var err error
+	if c.by, err = s.actor(); err != nil {
+		return answer{}, err
 	}
-	named := s.request != ""
-	if !named {
+	if c.named = s.request != ""; !c.named {
 		s.request = r.newID()
 	}
-	_, err := r.do(ctx, r.id(id), &call{command: command(s), by: by, request: s.request, named: named, of: s.run})
+	c.request, c.of, c.exact = s.request, s.run, s.exact
+	a, err := r.do(ctx, r.id(id), c)
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %s", err, id)
 	}
-	return err
+	return a, err
 }
 
 // Signal sends a message to an execution and returns when it is durable. Errors: ErrInvalid, ErrNotFound, ErrNotRunning,

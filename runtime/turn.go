@@ -27,7 +27,12 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 	if err := w.remember(m, code); err != nil {
 		return 0, err
 	}
-	if w.works() && m.state.Pause == nil {
+	defer func() {
+		if w.halted {
+			m.forgetCode() // it may have been asked how things stand, and was not told all
+		}
+	}()
+	if w.works() && !w.isHalted(m.state) {
 		if err := w.catchUp(m); err != nil {
 			return 0, err
 		}
@@ -42,7 +47,7 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 		if c.code && (n > 0 || len(m.pending) > 0) && m.machine == nil && m.stall == nil {
 			break // a run has just been closed, and its code stopped: it is remembered for the next batch
 		}
-		if c.then != nil && n > 0 {
+		if (c.then != nil || c.anew != nil) && (n > 0 || c.anew != nil && len(m.pending) > 0) {
 			break // it has an append of its own, because all of it may have to be dropped
 		}
 		before := len(m.pending)
@@ -57,7 +62,7 @@ func (w *runner) turns(m *memory, calls []*call, first bool) (n int, err error) 
 		for _, e := range m.pending[before:] {
 			size += e.Size()
 		}
-		if len(m.pending) >= maxEntries || size >= maxBytes || c.then != nil {
+		if len(m.pending) >= maxEntries || size >= maxBytes || c.then != nil || c.anew != nil {
 			break
 		}
 	}
@@ -75,7 +80,7 @@ func starts(c *call) bool {
 func (w *runner) turn(m *memory, c *call) error {
 	w.asked = c.code
 	c.answer = answer{run: m.state.Run.ID, chain: m.state.Run.Chain}
-	if c.of != "" && m.state.Status != 0 && m.state.Run.ID != c.of && m.state.Run.Chain != c.of {
+	if c.of != "" && m.state.Status != 0 && m.state.Run.ID != c.of && (c.exact || m.state.Run.Chain != c.of) {
 		c.answer.err = fmt.Errorf("%w: run %s is not the current one, which is %s", ErrNotRunning, c.of, m.state.Run.ID)
 		return nil
 	}
@@ -93,6 +98,13 @@ func (w *runner) turn(m *memory, c *call) error {
 	if again {
 		c.answer.nothing = true
 		return nil
+	}
+	if _, more := m.state.Adopting(); more {
+		c.answer.err = fmt.Errorf("%w: run %s is yet to take over entries of the one before; try again", ErrUnavailable, m.state.Run.ID)
+		return nil
+	}
+	if c.anew != nil {
+		return w.begins(m, c)
 	}
 	if w.owns && !m.guessed {
 		w.stand(m) // to look for an earlier request can take so long that another node owns the execution now
@@ -113,7 +125,7 @@ func (w *runner) command(m *memory, c *call, command commands.Command) error {
 		}
 		var events []history.Event
 		if refused == nil {
-			events, refused = commands.Decide(m.state, command, w.x.rt.now())
+			events, refused = w.decide(m, c, command)
 		}
 		if refused != nil {
 			c.answer.err = refused
@@ -141,6 +153,9 @@ func (w *runner) command(m *memory, c *call, command commands.Command) error {
 
 // refuses asks the code whether it accepts what only it can judge.
 func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
+	if move, ok := c.(commands.Move); ok && m.state.Open() {
+		return w.fits(m, move.Version)
+	}
 	u, ok := c.(commands.Update)
 	if !ok || !m.state.Open() {
 		return nil, nil
@@ -150,6 +165,9 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 	}
 	if p := m.state.Pause; p != nil {
 		return fmt.Errorf("%w since %s%s; its code cannot accept an update before it goes on", ErrPaused, p.Since.Format(time.RFC3339), because(p.Reason)), nil
+	}
+	if of, rule, halted := w.x.rt.halts(m.state.Run.Type); halted {
+		return fmt.Errorf("%w: it is %s; its code cannot accept an update before it goes on", ErrPaused, haltedBecause(of, rule)), nil
 	}
 	if m.machine == nil {
 		if w.x.rt.node != nil && w.x.rt.code(m.state.Run.Type, m.state.Run.Version) == nil {
@@ -163,6 +181,9 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 	if !m.state.Run.BeginAt.IsZero() {
 		return fmt.Errorf("%w: run %s begins at %s, and only then can its code accept updates", ErrNotRunning, m.state.Run.ID,
 			m.state.Run.BeginAt.Format(time.RFC3339)), nil
+	}
+	if m.state.Run.Queued {
+		return fmt.Errorf("%w: run %s waits for %s, and only then can its code accept updates", ErrNotRunning, m.state.Run.ID, m.state.Run.SlotWanted()), nil
 	}
 	w.x.turn.Store(w.x.rt.tick.Load())
 	refused = m.machine.Validate(u.Name, u.Input)
@@ -192,7 +213,7 @@ func (w *runner) look(m *memory, c *call) error {
 		return errGivenUp
 	}
 	c.answer.err = err
-	if m.state.Pause != nil {
+	if w.isHalted(m.state) {
 		m.forgetCode() // it was asked how it stands, and is told nothing
 	}
 	return nil
@@ -206,64 +227,6 @@ func (m *memory) forgetCode() {
 	}
 }
 
-// informed adds what only those know who run the code and hold the attempts.
-func (w *runner) informed(m *memory, command commands.Command) commands.Command {
-	newest := func(a *commands.Attempt) {
-		a.Newest = w.x.rt.queue.Newest(w.x.key(a.Step))
-	}
-	switch c := command.(type) {
-	case commands.Signal:
-		c.Unread = m.state.Run.Signals
-		if m.machine != nil {
-			c.Unread = m.machine.UnreadCount()
-		}
-		c.Most = w.x.rt.config.Entries
-		return c
-	case commands.Terminate:
-		c.Unread = m.unread()
-		return c
-	case commands.FollowParent:
-		c.Unread = m.unread()
-		return c
-	case commands.Update:
-		c.Most = w.x.rt.config.Entries
-		return c
-	case commands.ContinueAsNew:
-		next := derive(m.state.Run.Seed, m.state.Run.ID, 0)
-		c.ID, c.Run, c.Seed = w.x.id, next.id, next.seed
-		c.Version, c.Route, _ = w.x.rt.route(m.state.Run.Type, w.x.id.Workflow, 0, "")
-		if c.Version == 0 {
-			c.Version = m.state.Run.Version
-		}
-		return c
-	case commands.Start:
-		if m.machine == nil {
-			return command // as it is: nothing is known, and most starts begin a history
-		}
-		c.Unread = m.unread()
-		return c
-	case commands.Wake:
-		if c.Overdue == nil { // once for all that is due: each is looked at again when it is decided
-			c.Overdue = w.x.rt.queue.Facts(w.x.id)
-		}
-		c.Dice, c.Unread = luck(m.state.Hash), m.unread()
-		return c
-	case commands.HandOver:
-		if !w.owns {
-			c.Attempts = w.x.rt.handed(w.x.id)
-		}
-		return c
-	case commands.CompleteActivity:
-		newest(&c.Attempt)
-		return c
-	case commands.FailActivity:
-		c.Dice = luck(m.state.Hash)
-		newest(&c.Attempt)
-		return c
-	}
-	return command
-}
-
 // record makes an event the next entry, tells the code if it is an input, and makes what the code asks in answer the
 // entries after it.
 func (w *runner) record(m *memory, event history.Event, by history.Actor, request string) error {
@@ -272,12 +235,20 @@ func (w *runner) record(m *memory, event history.Event, by history.Actor, reques
 	}
 	e := w.entry(m, event, by)
 	e.Request = request
-	if _, begins := event.(*history.Started); !w.owns || m.state.Pause != nil && !begins {
+	if _, begins := event.(*history.Started); !w.owns || w.isHalted(m.state) && !begins {
 		return w.recordAlone(m, e)
 	}
-	if _, pauses := event.(*history.Paused); pauses {
+	switch event.(type) {
+	case *history.Paused:
 		w.push(m, e)
 		m.forgetCode()
+		return nil
+	case *history.Moved, *history.TriedAgain: // the code is tried anew, at once
+		w.push(m, e)
+		m.forgetCode()
+		m.stall, m.retryAt = nil, time.Time{}
+		w.x.rt.executions.heal(w.x.id)
+		w.x.rt.soon(w.x.id)
 		return nil
 	}
 	if m.machine == nil || event.Role() != history.Input {
@@ -430,6 +401,9 @@ func (w *runner) deadlock(m *memory) error {
 // entry makes an event the next entry, not yet sealed.
 func (w *runner) entry(m *memory, event history.Event, by history.Actor) history.Entry {
 	at := w.x.rt.now()
+	if m.guessed && m.state.Seq == 0 {
+		at = w.x.rt.guesses.moment(w.x.id, at)
+	}
 	if at.Before(m.state.At) {
 		at = m.state.At
 	}
@@ -446,6 +420,9 @@ func (w *runner) entry(m *memory, event history.Event, by history.Actor) history
 
 // push seals an entry and folds it.
 func (w *runner) push(m *memory, e history.Entry) {
+	if e.Told > 0 && e.Adopted == nil && m.machine != nil && !closes(e.Event) {
+		e.Unread = m.machine.UnreadCount()
+	}
 	stored, err := w.x.rt.seal(w.x.id, m.state.Hash, &e)
 	if err != nil && m.failed == nil {
 		m.failed = err // what is pending is not appended
@@ -466,7 +443,7 @@ func (w *runner) push(m *memory, e history.Entry) {
 		return
 	}
 	w.x.rt.executions.heal(w.x.id)
-	if m.state.Run.Parent.ID != "" || m.state.Run.HadChildren {
+	if m.state.Run.Parent.ID != "" || m.state.Run.HadChildren || m.state.Run.OnFailure.Type != "" {
 		m.ends = append(m.ends, end{e.Seq, ended{m.state.Status, m.state.Run, m.state.Outcome}})
 	}
 	if m.machine != nil {

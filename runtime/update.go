@@ -48,7 +48,12 @@ func BeginUpdate[In, Out any](ctx context.Context, rt *Runtime, id string, u wor
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return h, err
 	}
-	one := &call{command: c, by: history.Client, request: update, named: s.request != "", code: true, of: s.run}
+	by, err := s.actor()
+	if err != nil {
+		return h, err
+	}
+	c.Reason = s.reason
+	one := &call{command: c, by: by, request: update, named: s.request != "", code: true, of: s.run}
 	return UpdateHandle[Out]{id, update, rt}, rt.update(ctx, rt.id(id), u.Name(), one)
 }
 

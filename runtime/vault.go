@@ -93,7 +93,7 @@ func redacted(event history.Event) history.Event {
 
 // Shred destroys the key under which the payloads of an execution are encrypted: they can never be read again, here and in every copy
 // of the log. Its history stays, and its hashes still verify. An open execution stalls. Errors: ErrInvalid if payloads are
-// not encrypted here.
+// not encrypted here, ErrHeld.
 func (r *Runtime) Shred(ctx context.Context, id string) error {
 	if err := commands.CheckID("workflow id", id); err != nil {
 		return err
@@ -101,8 +101,14 @@ func (r *Runtime) Shred(ctx context.Context, id string) error {
 	if !r.vault.Encrypts() {
 		return &commands.Invalid{Field: "Config.Vault", Value: "a vault that does not encrypt", Want: "one with vault.Encrypt, so that there is a key to destroy"}
 	}
-	if err := r.vault.Shred(ctx, r.id(id)); err != nil {
-		return fmt.Errorf("runtime: destroying the key of %s: %w", id, err)
+	err := r.unlessHeld(ctx, id, func() error {
+		if err := r.vault.Shred(ctx, r.id(id)); err != nil {
+			return fmt.Errorf("runtime: destroying the key of %s: %w", id, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	r.executions.drop(r.id(id))
 	return nil

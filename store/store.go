@@ -146,3 +146,40 @@ type Shared interface {
 	// Shared reports whether other processes may append to the log.
 	Shared() bool
 }
+
+// Lister is what a Log may offer beside: which histories there are.
+type Lister interface {
+	// Streams yields every history, of executions and of clew's own, in the order of namespaces and ids. Those that begin
+	// meanwhile may be among them or not.
+	Streams(ctx context.Context) iter.Seq2[Stream, error]
+}
+
+// Stream is a history that there is.
+type Stream struct {
+	ID   history.ID
+	Last uint64 // Seq of its last entry
+}
+
+// Cutter is what a Log may offer beside: that entries are taken away for good. It is done after it was recorded elsewhere, so it
+// can be done again and again: what is not there any more, or is not what was meant, is passed over.
+type Cutter interface {
+	// Cut removes the entries of a history up to the one with a Seq and a hash; if there is no such entry, nothing. What follows it
+	// stays as it is, with its Seqs and positions. If nothing does, the history is one that never was, and the next may begin
+	// with Seq 1. No position changes, and no other record.
+	Cut(ctx context.Context, id history.ID, to uint64, hash history.Hash) error
+	// Purge returns when what was taken away is gone from the files of the log too, as far as the log can say.
+	Purge(ctx context.Context) error
+}
+
+// Eraser is a Cutter that can also take away what entries carry, and leave the entries.
+type Eraser interface {
+	Cutter
+	// Redact puts entries in the place of those that have their Seq and their hash: the same entries without the bytes of payloads.
+	Redact(ctx context.Context, id history.ID, entries ...history.Entry) error
+}
+
+// Sized is what a Log may offer beside: how much of a disk it takes.
+type Sized interface {
+	// Size returns bytes. What was taken away counts until it is gone from the files too.
+	Size() uint64
+}

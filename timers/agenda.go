@@ -96,6 +96,16 @@ func (a *Agenda[K]) Due(now time.Time, most int) (keys []K, next time.Time) {
 	return keys, time.Time{}
 }
 
+// First is the first moment on the agenda; ok is false if there is none.
+func (a *Agenda[K]) First() (due time.Time, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.heap) == 0 {
+		return due, false
+	}
+	return a.heap[0].due, true
+}
+
 // Earlier receives when the first moment on the agenda may have become an earlier one.
 func (a *Agenda[K]) Earlier() <-chan struct{} { return a.earlier }
 

@@ -23,15 +23,15 @@ func (c *encryption) Encode(ctx context.Context, where Where, plain []byte) ([]b
 	if err != nil {
 		return nil, "", err
 	}
-	return k.aead.Seal(nil, nil, plain, place(where, k.name)), k.name, nil
+	return k.aead.Seal(nil, nil, plain, place(where, k)), k.name, nil
 }
 
 func (c *encryption) Decode(ctx context.Context, where Where, note string, stored []byte) ([]byte, error) {
-	k, err := c.keys.Find(ctx, note)
+	k, err := c.of(ctx, where.ID, note)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := k.aead.Open(nil, nil, stored, place(where, k.name))
+	plain, err := k.aead.Open(nil, nil, stored, place(where, k))
 	if err != nil {
 		return nil, fmt.Errorf("%w: it was changed, or stored for another place", ErrDamaged)
 	}
@@ -55,10 +55,23 @@ func (c *encryption) DecodeStream(ctx context.Context, note string, from io.Read
 	return k.openStream(from)
 }
 
-// place is the additional data of a payload.
-func place(where Where, key string) []byte {
+// of returns the key of a name for what was recorded of an execution.
+func (c *encryption) of(ctx context.Context, id history.ID, name string) (*Key, error) {
+	if a, ok := c.keys.(adopter); ok {
+		if key, is, err := a.Adopted(ctx, id, name); is {
+			return key, err
+		}
+	}
+	return c.keys.Find(ctx, name)
+}
+
+// place is the additional data of a payload. Under a key that was adopted it is the place where it was encrypted.
+func place(where Where, key *Key) []byte {
+	if key.home != (history.ID{}) {
+		where.ID = key.home
+	}
 	b := make([]byte, 0, 160)
-	for _, text := range []string{"clew payload 1", key, where.ID.Namespace, where.ID.Workflow, where.Field, where.Encoding} {
+	for _, text := range []string{"clew payload 1", key.name, where.ID.Namespace, where.ID.Workflow, where.Field, where.Encoding} {
 		b = appendText(b, text)
 	}
 	return binary.BigEndian.AppendUint64(b, where.Seq)

@@ -27,10 +27,14 @@ type Key struct {
 	name   string
 	secret [32]byte
 	aead   cipher.AEAD
+	home   history.ID // the execution for which it was made, if it was adopted for another
+	gone   bool       // it was destroyed, and only that is known of it
 }
 
 // NewKey makes a key of its secret. It is for those who implement [Keys].
-func NewKey(name string, secret [32]byte) *Key { return &Key{name, secret, gcm(secret[:])} }
+func NewKey(name string, secret [32]byte) *Key {
+	return &Key{name: name, secret: secret, aead: gcm(secret[:])}
+}
 
 // Name is the name of the key. It is no secret.
 func (k *Key) Name() string { return k.name }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/clewflow/clew/history"
@@ -28,7 +30,8 @@ type KeyFile struct {
 	file    *os.File
 	slots   int64 // that are taken, the header with them
 	current map[digest]int64
-	also    map[digest][]int64 // further live keys of an execution, after a damaged slot became readable again
+	also    map[digest][]int64 // further keys of an execution: adopted ones, and what was live in a damaged slot that became readable again
+	named   map[string][]spot  // where keys are that were adopted
 	damaged []int64
 	making  map[digest]*batch // keys that are not durable yet
 	next    *batch            // the one of them that is still joined
@@ -57,7 +60,7 @@ var errClosed = errors.New("the key file is closed")
 func OpenKeys(dir string, newest Master, older ...Master) (*KeyFile, error) {
 	k := &KeyFile{
 		path: filepath.Join(dir, keysName), newest: newWrapper(newest), given: map[mark]*wrapper{},
-		current: map[digest]int64{}, also: map[digest][]int64{}, making: map[digest]*batch{}, known: map[int64]*Key{},
+		current: map[digest]int64{}, also: map[digest][]int64{}, named: map[string][]spot{}, making: map[digest]*batch{}, known: map[int64]*Key{},
 	}
 	for _, m := range older {
 		k.given[m.mark()] = newWrapper(m)
@@ -114,6 +117,12 @@ func (k *KeyFile) scan() error {
 		switch {
 		case !ok && !blank(b[:n]):
 			k.damaged = append(k.damaged, k.slots)
+		case ok && (s.kind == taken || s.kind == lost):
+			if s, err = k.slot(k.slots); err != nil {
+				k.damaged = append(k.damaged, k.slots)
+				continue
+			}
+			k.note(s)
 		case ok && s.kind == live:
 			if other, twice := k.current[s.digest]; twice {
 				k.also[s.digest] = append(k.also[s.digest], other)
@@ -234,13 +243,32 @@ func (k *KeyFile) put(n int64, data []byte) error {
 
 // Find returns the key of a name.
 func (k *KeyFile) Find(_ context.Context, name string) (*Key, error) {
-	n, ok := parseName(name)
-	if !ok {
-		return nil, fmt.Errorf("%w: %q is no name of this key file's", ErrNoKey, name)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.at(n, name)
+	return k.find(name)
+}
+
+// find returns the key of a name, whoever it was made for.
+func (k *KeyFile) find(name string) (*Key, error) {
+	var shredded error
+	for _, p := range k.named[name] {
+		key, err := k.at(p.n, name)
+		if err == nil {
+			other := *key
+			other.home = history.ID{} // it opens the payloads of that execution only for which it was adopted
+			return &other, nil
+		}
+		shredded = err
+	}
+	n, ok := parseName(name)
+	if !ok {
+		return nil, cmp.Or(shredded, fmt.Errorf("%w: %q is no name of this key file's", ErrNoKey, name))
+	}
+	key, err := k.at(n, name)
+	if err != nil && shredded != nil {
+		err = shredded
+	}
+	return key, err
 }
 
 // at returns the key in a slot, which is to have that name unless it is empty.
@@ -254,7 +282,7 @@ func (k *KeyFile) at(n int64, name string) (*Key, error) {
 		return nil, err
 	case name != "" && s.name() != name:
 		return nil, fmt.Errorf("%w: %s; slot %d of %s holds another: the file is not the one of this log, or was cut short once", ErrNoKey, name, n, k.path)
-	case s.kind == destroyed:
+	case s.kind == destroyed || s.kind == lost:
 		return nil, fmt.Errorf("%w: %s", ErrShredded, s.name())
 	}
 	secret, err := s.unwrap(k.given)
@@ -262,6 +290,9 @@ func (k *KeyFile) at(n int64, name string) (*Key, error) {
 		return nil, err
 	}
 	key := NewKey(s.name(), [32]byte(secret))
+	if key.home, err = s.adopted.open(key); err != nil {
+		return nil, fmt.Errorf("%w: slot %d of %s", err, n, k.path)
+	}
 	k.remember(n, key)
 	return key, nil
 }
@@ -275,10 +306,10 @@ func (k *KeyFile) slot(n int64) (s slot, err error) {
 		return s, err
 	}
 	s, ok := readSlot(n, b)
-	if !ok {
+	if !ok || s.kind == words {
 		return s, fmt.Errorf("%w: slot %d of %s", ErrDamaged, n, k.path)
 	}
-	return s, nil
+	return s, k.readAdopted(&s)
 }
 
 // read reads the bytes of a slot; fewer if the file ends in it.
@@ -312,14 +343,13 @@ func (k *KeyFile) Destroy(_ context.Context, id history.ID) error {
 	k.write.Lock()
 	defer k.write.Unlock()
 	k.mu.Lock()
-	n, ok := k.current[d]
-	all, failed := append(k.also[d], n), k.failed
+	all, failed := slices.Clone(k.also[d]), k.failed
+	if n, ok := k.current[d]; ok {
+		all = append(all, n)
+	}
 	k.mu.Unlock()
-	switch {
-	case failed != nil:
+	if failed != nil {
 		return fmt.Errorf("vault: the keys of %s cannot be destroyed: %w", id, failed)
-	case !ok:
-		return nil
 	}
 	for _, n := range all {
 		b, err := k.read(n)

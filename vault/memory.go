@@ -17,7 +17,8 @@ type MemoryKeys struct {
 	mu      sync.Mutex
 	made    int64
 	current map[history.ID]string
-	keys    map[string]*Key // nil: destroyed
+	keys    map[string]*Key                // nil: destroyed
+	adopted map[history.ID]map[string]*Key // likewise
 }
 
 // Current returns the key of an execution, and makes one if there is none.
@@ -29,10 +30,12 @@ func (m *MemoryKeys) Current(_ context.Context, id history.ID) (*Key, error) {
 	}
 	name, ok := m.current[id]
 	if !ok {
-		m.made++
+		for taken := true; taken; _, taken = m.adopted[id][name] {
+			m.made++
+			name = fmt.Sprintf("memory.%d", m.made)
+		}
 		var secret [32]byte
 		_, _ = rand.Read(secret[:]) // never fails
-		name = fmt.Sprintf("memory.%d", m.made)
 		m.current[id], m.keys[name] = name, NewKey(name, secret)
 	}
 	return m.keys[name], nil
@@ -43,6 +46,15 @@ func (m *MemoryKeys) Find(_ context.Context, name string) (*Key, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key, ok := m.keys[name]
+	for _, keys := range m.adopted {
+		if other, there := keys[name]; there && !ok {
+			key, ok = other, true
+		}
+	}
+	return known(name, key, ok)
+}
+
+func known(name string, key *Key, ok bool) (*Key, error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("%w: %s", ErrNoKey, name)
@@ -59,6 +71,57 @@ func (m *MemoryKeys) Destroy(_ context.Context, id history.ID) error {
 	if name, ok := m.current[id]; ok {
 		m.keys[name] = nil
 		delete(m.current, id)
+	}
+	for name := range m.adopted[id] {
+		m.adopted[id][name] = nil
+	}
+	return nil
+}
+
+// Adopted is that of [KeyFile], as are the next two.
+func (m *MemoryKeys) Adopted(_ context.Context, id history.ID, name string) (key *Key, is bool, err error) {
+	m.mu.Lock()
+	key, is = m.adopted[id][name]
+	m.mu.Unlock()
+	if is {
+		key, err = known(name, key, is)
+	}
+	return key, is, err
+}
+
+// Adopt keeps keys that other Keys have made.
+func (m *MemoryKeys) Adopt(_ context.Context, id history.ID, keys ...*Key) (names []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.adopted == nil {
+		m.adopted = map[history.ID]map[string]*Key{}
+	}
+	if m.adopted[id] == nil {
+		m.adopted[id] = map[string]*Key{}
+	}
+	for _, key := range keys {
+		if there, ok := m.adopted[id][key.name]; ok && there == nil && !key.gone {
+			return nil, fmt.Errorf("%w: %s", ErrShredded, key.name)
+		}
+	}
+	for _, key := range keys {
+		if _, ok := m.adopted[id][key.name]; ok {
+			continue
+		}
+		if names = append(names, key.name); key.gone {
+			key = nil
+		}
+		m.adopted[id][names[len(names)-1]] = key
+	}
+	return names, nil
+}
+
+// Abandon takes back that keys were adopted.
+func (m *MemoryKeys) Abandon(_ context.Context, id history.ID, names ...string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range names {
+		delete(m.adopted[id], name)
 	}
 	return nil
 }

@@ -57,7 +57,10 @@ func (k *KeyFile) rewrapTo(ctx context.Context, file *os.File) (rewrapped int, e
 			return 0, err
 		}
 		written := b[:m]
-		if s, ok := readSlot(n, written); n > 0 && ok && s.kind == live && s.mark != k.newest.mark {
+		if s, ok := readSlot(n, written); n > 0 && ok && (s.kind == live || s.kind == taken) && s.mark != k.newest.mark {
+			if err := k.readAdopted(&s); err != nil {
+				return 0, err
+			}
 			secret, err := s.unwrap(k.given)
 			if err != nil {
 				return 0, err

@@ -19,7 +19,8 @@ import (
 //	kind (1 byte), 0 (3), tail of the name (10), 0 (2), digest of the execution (16), mark of the master key (8),
 //	wrapped key (60: nonce, key, tag), 0 (24), CRC-32C of all that (4)
 //
-// The name of the key is the number of the slot and the tail. A slot whose key was destroyed keeps its name and digest.
+// The name of the key is the number of the slot and the tail. A slot whose key was destroyed keeps its name and digest. A key that was
+// adopted has another name: it stands in the slots behind, see adopt.go.
 type slot struct {
 	n       int64
 	kind    byte
@@ -27,6 +28,8 @@ type slot struct {
 	digest  digest
 	mark    mark
 	wrapped [60]byte
+	more    int     // slots behind it that belong to it
+	adopted adopted // what they say
 }
 
 const slotSize = 128
@@ -35,6 +38,10 @@ const slotSize = 128
 const (
 	live      = 'k'
 	destroyed = 'd'
+	taken     = 'a' // an adopted key
+	lost      = 'x' // one that was destroyed
+	abandoned = 'n' // one that was given up: nothing is there
+	words     = 't' // what belongs to the slot of an adopted key
 )
 
 // digest stands for an execution.
@@ -48,6 +55,8 @@ func digestOf(id history.ID) (d digest) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func checksum(b []byte) uint32 { return crc32.Checksum(b, castagnoli) }
+
 func (s *slot) append(b []byte) []byte {
 	begin := len(b)
 	b = append(b, s.kind, 0, 0, 0)
@@ -56,13 +65,14 @@ func (s *slot) append(b []byte) []byte {
 	b = append(b, s.digest[:]...)
 	b = append(b, s.mark[:]...)
 	b = append(b, s.wrapped[:]...)
+	b = append(b, byte(s.more))
 	b = append(b, make([]byte, slotSize-4-(len(b)-begin))...)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[begin:], castagnoli))
+	return binary.LittleEndian.AppendUint32(b, checksum(b[begin:]))
 }
 
 // readSlot reads a slot as far as it goes; ok is false if it is not whole.
 func readSlot(n int64, b []byte) (s slot, ok bool) {
-	ok = len(b) == slotSize && binary.LittleEndian.Uint32(b[slotSize-4:]) == crc32.Checksum(b[:slotSize-4], castagnoli)
+	ok = len(b) == slotSize && binary.LittleEndian.Uint32(b[slotSize-4:]) == checksum(b[:slotSize-4])
 	var whole [slotSize]byte
 	copy(whole[:], b)
 	s.n, s.kind = n, whole[0]
@@ -70,7 +80,11 @@ func readSlot(n int64, b []byte) (s slot, ok bool) {
 	copy(s.digest[:], whole[16:])
 	copy(s.mark[:], whole[32:])
 	copy(s.wrapped[:], whole[40:])
-	return s, ok && (s.kind == live || s.kind == destroyed)
+	if s.kind == words {
+		return s, ok
+	}
+	s.more = int(whole[100])
+	return s, ok && (s.kind == live || s.kind == destroyed || s.kind == taken || s.kind == lost || s.kind == abandoned)
 }
 
 // blank reports whether nothing was ever written here that anybody was told of: a write was cut off by a crash.
@@ -80,7 +94,12 @@ func blank(b []byte) bool {
 
 var names = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-func (s *slot) name() string { return fmt.Sprintf("%d.%s", s.n, names.EncodeToString(s.tail[:])) }
+func (s *slot) name() string {
+	if s.kind == taken || s.kind == lost {
+		return s.adopted.name
+	}
+	return fmt.Sprintf("%d.%s", s.n, names.EncodeToString(s.tail[:]))
+}
 
 // parseName reads the number of the slot from the name of a key.
 func parseName(name string) (n int64, ok bool) {
@@ -124,5 +143,9 @@ func (s *slot) bound() []byte {
 
 // destroy makes s the slot of a key that was destroyed.
 func (s *slot) destroy(n int64, d digest) {
+	if s.kind == taken {
+		*s = slot{n: n, kind: lost, digest: d, more: s.more, adopted: s.adopted}
+		return
+	}
 	*s = slot{n: n, kind: destroyed, tail: s.tail, digest: d}
 }

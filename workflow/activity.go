@@ -25,7 +25,7 @@ func begin[In, Out any](ctx Context, p *Pending, a activity.Type[In, Out], in In
 		p.Settle(history.Payload{}, err)
 		return f
 	}
-	call, err := activity.Resolve(a, opts)
+	call, err := activity.Resolved(a, in, opts)
 	if call.Name == "" {
 		panic(stall("%v", err))
 	}

@@ -83,7 +83,7 @@ func childOf(d *definition, headers map[string]string, opts []ChildOption) (c co
 	}
 	c = commands.AskChild{
 		Type: d.name, Version: s.Version, ID: s.ID, OnParentClose: s.OnParentClose, OnCancel: s.OnCancel, RunTimeout: s.RunTimeout,
-		ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID,
+		ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID, Once: s.once,
 	}
 	if c.OnParentClose == "" {
 		c.OnParentClose = CancelChild

@@ -199,12 +199,13 @@ func NewInbox(name string) *Inbox {
 
 // run is what all Contexts of a run share.
 type run struct {
-	driver Driver
-	group  *coro.Group
-	spins  int // selections that neither waited nor took nor asked anything, in a row
-	count  int // coroutines begun
-	rand   *rand.Rand
-	uuids  *rand.ChaCha8
+	driver   Driver
+	group    *coro.Group
+	spins    int // selections that neither waited nor took nor asked anything, in a row
+	count    int // coroutines begun
+	rand     *rand.Rand
+	uuids    *rand.ChaCha8
+	uuidSeed uint64
 
 	children  []child        // that are to be looked after before the run ends
 	latest    map[string]int // calls of [Latest], by name

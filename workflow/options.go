@@ -41,11 +41,17 @@ type Settings struct {
 	Headers          map[string]string
 	Err              error // what is wrong with an option
 	OnMismatch       Mismatch
+	OnFailure        history.OnFailure
+	RunLimit         history.Rule // of the runs that are open, by the definition
+	LimitKey         string
+	WhenFull         Full
+	keyOf            func(history.Payload) (string, error)
 
 	// Of a child alone.
 	ID            string
 	OnParentClose ParentClose
 	OnCancel      activity.Cancel
+	once          bool
 
 	// Of a start alone; see package runtime.
 	IfRunning commands.IfRunning

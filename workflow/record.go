@@ -20,19 +20,33 @@ func Logger(ctx Context) *slog.Logger { return ctx.run.driver.Logger() }
 func Rand(ctx Context) *rand.Rand {
 	ctx.run.driver.Change("rolling dice")
 	if ctx.run.rand == nil {
-		ctx.run.rand = rand.New(rand.NewPCG(ctx.run.driver.Run().Seed, 0))
+		ctx.run.rand = rand.New(&dice{run: ctx.run})
 	}
 	return ctx.run.rand
+}
+
+// dice are rolled by the seed of the run. A run that has adopted a part of an earlier one has the seed of that up to there.
+type dice struct {
+	run  *run
+	seed uint64
+	pcg  *rand.PCG
+}
+
+func (d *dice) Uint64() uint64 {
+	if of := d.run.driver.Run().Seed; d.pcg == nil || d.seed != of {
+		d.seed, d.pcg = of, rand.NewPCG(of, 0)
+	}
+	return d.pcg.Uint64()
 }
 
 // NewUUID makes a random UUID that is the same each time the run is remembered.
 func NewUUID(ctx Context) string {
 	ctx.run.driver.Change("making a UUID")
-	if ctx.run.uuids == nil {
+	if of := ctx.run.driver.Run().Seed; ctx.run.uuids == nil || ctx.run.uuidSeed != of {
 		var seed [32]byte
-		binary.LittleEndian.PutUint64(seed[:], ctx.run.driver.Run().Seed)
+		binary.LittleEndian.PutUint64(seed[:], of)
 		copy(seed[8:], "clew.uuid")
-		ctx.run.uuids = rand.NewChaCha8(seed)
+		ctx.run.uuids, ctx.run.uuidSeed = rand.NewChaCha8(seed), of
 	}
 	id, err := uuid.NewRandomFromReader(ctx.run.uuids)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/query"
 )
 
 // Send sends a signal to another execution and waits until it is accepted. It is accepted once, however often this process
@@ -47,6 +48,8 @@ func Refused(what, reason, message string) error {
 	cause := map[string]error{
 		history.RefusedNotFound: ErrNotFound, history.RefusedNotRunning: ErrNotRunning, history.RefusedRunning: ErrAlreadyRunning,
 		history.RefusedExists: ErrAlreadyExists, history.RefusedFull: commands.ErrTooManySignals, history.RefusedInvalid: commands.ErrInvalid,
+		history.RefusedTooMany: ErrTooManyRows, history.RefusedTooLarge: commands.ErrTooLarge, history.RefusedTooLong: query.ErrTooLong,
+		history.RefusedLimit: ErrFull,
 	}[reason]
 	switch {
 	case cause == nil:

@@ -19,7 +19,7 @@ const stepWithin = 10 * time.Second
 // name is of letters, digits and . _ - /. fn must not use the workflow's Context, and must not change the workflow's
 // variables: it runs beside the code.
 func Step[T any](ctx Context, name string, fn func(context.Context) (T, error), opts ...activity.Option) (T, error) {
-	call, err := activity.Resolve(activity.Declare[None, T](name, append([]activity.Option{activity.StartToClose(stepWithin)}, opts...)...), nil)
+	call, err := activity.Inline(name, stepWithin, opts)
 	return beginLocal[T](ctx, call, err, func(ctx context.Context, _ history.Payload) (history.Payload, error) {
 		v, err := fn(ctx)
 		if err != nil {

@@ -32,6 +32,7 @@ const (
 	SeenSignal  SightKind = "signal"
 	SeenUpdate  SightKind = "update"
 	SeenQuery   SightKind = "query"
+	SeenFind    SightKind = "lookup"
 	SeenEndless SightKind = "endless" // an activity or a child that no end of a scope can reach
 )
 
@@ -117,6 +118,28 @@ func (c Context) seeAwait(within bool, held *bool, err error) {
 		s.Came = 0
 	case held != nil:
 		s.Came = slices.Index(s.Cases, cameTimeout)
+	}
+	c.run.watch(s)
+}
+
+// What comes of a lookup.
+const (
+	cameRows = "found runs"
+	cameNone = "found none"
+)
+
+// seeFind tells what came of a lookup, if anything has.
+func (c Context) seeFind(p *Pending, n int, err error) {
+	if c.run.watch == nil {
+		return
+	}
+	s := Sight{Kind: SeenFind, Came: -1, Cases: []string{cameRows, cameNone}}
+	switch {
+	case !p.done || err != nil:
+	case n > 0:
+		s.Came = 0
+	default:
+		s.Came = 1
 	}
 	c.run.watch(s)
 }

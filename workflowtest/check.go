@@ -52,7 +52,7 @@ func (p *play) checkRun(entries, run []history.Entry, observations int) error {
 		return err
 	}
 	started := run[0].Event.(*history.Started)
-	if config.Code = p.codes(started.Type, started.Version); config.Code == nil {
+	if config.Code = p.codes(started.Type, history.VersionOf(run)); config.Code == nil {
 		if p.isStub(started.Type) {
 			return nil // it is none of the author's
 		}
@@ -89,11 +89,11 @@ func resume(config replay.Config, run []history.Entry, n int) error {
 	}
 	size := 0
 	for _, e := range run[:n] {
-		size += e.Size()
+		size += e.Length()
 	}
 	for i := n; i < len(run) && err == nil && run[i].Event.Role() != history.Input; i++ {
 		err = m.Observe(&run[i], size)
-		size += run[i].Size()
+		size += run[i].Length()
 	}
 	return err
 }

@@ -149,11 +149,51 @@ func (c *chronicle) rests() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, k := range c.executions {
-		if k.state.Open() && (k.state.Due() || !k.state.Wake().IsZero()) {
+		if k.state.Open() && (k.state.Due() || !k.state.Wake().IsZero() || c.wants(k, time.Now())) {
 			return false
 		}
 	}
 	return true
+}
+
+// patient is for how long something that executions want of each other or of the index is tried again before it counts as what never comes.
+const patient = 10 * time.Minute
+
+// wants reports whether an execution has lately come to want something that the runtime is to see to, though nothing waits at the stage:
+// after a fault it is tried again a while later.
+func (c *chronicle) wants(k *known, now time.Time) bool {
+	lately := func(t time.Time) bool { return now.Sub(t) < patient }
+	for _, f := range k.state.Finds {
+		if lately(f.Asked) {
+			return true
+		}
+	}
+	for _, n := range k.state.Sends {
+		if lately(n.Asked) {
+			return true
+		}
+	}
+	for _, child := range k.state.Children {
+		if child.Chain == "" && lately(child.Asked) || child.CancelRequested && !child.CancelDelivered && lately(k.state.At) {
+			return true
+		}
+		if other := c.executions[history.ID{Namespace: namespace, Workflow: child.ID}]; other != nil && other.state.Status != 0 && !other.state.Open() && lately(other.state.At) {
+			return true
+		}
+	}
+	return false
+}
+
+// trying reports whether some open execution wants something of that kind.
+func (c *chronicle) trying() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, k := range c.executions {
+		if k.state.Open() && c.wants(k, time.Now()) {
+			return true
+		}
+	}
+	return false
 }
 
 // over reports whether an execution has ended.

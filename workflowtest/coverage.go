@@ -81,7 +81,7 @@ func coverRun(codes replay.Codes, entries, run []history.Entry) {
 		return // what is wrong with the history is not for this to say
 	}
 	started := run[0].Event.(*history.Started)
-	if c.Code = codes(started.Type, started.Version); c.Code == nil {
+	if c.Code = codes(started.Type, history.VersionOf(run)); c.Code == nil {
 		return
 	}
 	covered.report.Add(run, func(watch func(workflow.Sight)) {

@@ -94,7 +94,7 @@ func TestWhatFailsATest(t *testing.T) {
 		},
 		"a call beyond the last outcome": {
 			func(t *testing.T) { workflowtest.Run(t, sale, 42, workflowtest.Stub(pay).Fails(errBroke)) },
-			[]string{"nobody expected a call of activity pay with 42 (step 1, attempt 2): its stub has 1 outcome", "attempt-failed      1     broke; again after 1"},
+			[]string{"nobody expected a call of activity pay with 42 (step 1, attempt 2): its stub has 1 outcome", "attempt-failed      1     broke; again after "},
 		},
 		"a call that is never to be": {
 			func(t *testing.T) { workflowtest.Run(t, sale, 42, workflowtest.Stub(pay).Never()) },

@@ -75,7 +75,7 @@ func Replay(t *testing.T, w workflow.Definition, files ...string) {
 			t.Errorf("there is no %s", pattern)
 		}
 		for _, file := range found {
-			all, err := readHistories(file)
+			all, c, err := c.read(t, file)
 			if err != nil {
 				t.Error(err)
 			}

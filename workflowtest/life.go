@@ -33,7 +33,7 @@ func (w *World) open() *life {
 	rt, err := runtime.Open(w.Context, runtime.Config{
 		Store: "memory:", Log: l.log, Namespace: namespace, Memory: w.memory, Drain: 1, Replay: replay.Strict, Build: "test",
 		Key: []byte("the key of tokens in these tests"), Dice: w.dice, Vault: w.vault,
-		Hooks:  runtime.Hooks{Errands: l.errand, Pace: l.pace, Value: w.value, Local: l.local},
+		Hooks:  runtime.Hooks{Errands: l.errand, Pace: l.pace, Value: w.value, Local: l.local, Find: w.play.rows, Offset: w.play.offset(w.began)},
 		Logger: slog.New(slog.NewTextHandler(logWriter{l}, &slog.HandlerOptions{ReplaceAttr: timeless})),
 	}, l.definitions()...)
 	if err != nil {
@@ -57,6 +57,9 @@ func (w *World) open() *life {
 
 // pace waits before the runtime does something of its own accord.
 func (l *life) pace(ctx context.Context, p runtime.Pace) {
+	if p.What == runtime.TurnPace {
+		return // what comes at one moment is handled as it comes
+	}
 	_, _ = l.world.stage.Wait(ctx, stage.Place{Rank: paces, Execution: p.Of.Workflow, What: p.What}) // who is cut off finds out
 }
 

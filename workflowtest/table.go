@@ -138,8 +138,26 @@ func tell(e history.Entry) (step, what string) {
 	case *history.Failed:
 		return "", reason("", v.Failure)
 	case *history.Paused:
+		if v.LimitsHeld {
+			return "", strings.TrimSpace(v.Reason + " (limits of time are held)")
+		}
 		return "", v.Reason
+	case *history.TriedAgain:
+		return "", v.Reason
+	case *history.Moved:
+		return fmt.Sprint(v.Version), v.Reason
+	case *history.AttributesChanged:
+		return "", v.Reason
+	case *history.MemoChanged:
+		return "", v.Reason
+	case *history.ActivityChanged:
+		return "", v.Reason
+	case *history.PolicyApplied:
+		return number(v.Step), v.Reason
 	case *history.Unpaused:
+		if v.Held > 0 {
+			return "", strings.TrimSpace(fmt.Sprintf("%s (limits of time were held for %s)", v.Reason, v.Held))
+		}
 		return "", v.Reason
 	case *history.Stalled:
 		reason, more, _ := strings.Cut(v.Reason, "\n")
@@ -162,6 +180,13 @@ func tellMessage(e history.Entry) (step, what string) {
 		return number(v.Step), v.Status.String() + " " + brief(v.Result) + reason("", v.Failure)
 	case *history.SendAsked:
 		return number(v.Step), v.Name + " to " + v.ID + " " + brief(v.Value)
+	case *history.FindAsked:
+		return number(v.Step), brief(v.Query)
+	case *history.FindAnswered:
+		if v.Refused != "" {
+			return number(v.Step), v.Refused
+		}
+		return number(v.Step), strings.TrimSpace(fmt.Sprintf("%d %s", v.Found, brief(v.Rows)))
 	case *history.UpdateAccepted:
 		return "", v.Name + " " + v.Update + " " + brief(v.Input)
 	case *history.UpdateCompleted:

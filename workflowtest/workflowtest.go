@@ -63,7 +63,7 @@ import (
 	"github.com/clewflow/clew/workflow"
 )
 
-// Option is a stub, something of [Use], [ID], [Start], [At], [When] and [StubValue], or, for [Explore] only, of [Each], [Invariant],
+// Option is a stub, something of [Use], [ID], [Rows], [Start], [At], [When] and [StubValue], or, for [Explore] only, of [Each], [Invariant],
 // [Once], [Or], [Schedule], [Schedules], [Undoes] and [Within].
 type Option interface{ apply(*settings) }
 
@@ -76,10 +76,12 @@ type settings struct {
 	start       []workflow.Option
 	definitions []workflow.Definition
 	stubs       []stub
+	rows        func(query.Query) []query.Row              // nil: the index answers
 	values      map[string]func() (history.Payload, error) // that stand in for those of workflow.Value
 	awaited     []condition
 	script      []cue
 	exploration exploration
+	past        []history.Entry // of the execution, which is run again; see WhatIf
 }
 
 func settingsOf(options []Option) *settings {
@@ -117,6 +119,13 @@ func (d Definitions) corpus(c *corpus)  { c.definitions = append(c.definitions, 
 
 // ID sets the workflow id. Default "test".
 func ID(id string) Option { return option(func(s *settings) { s.id = id }) }
+
+// Rows says what workflow.Find answers, and how many workflow.Count counts: the rows that find returns for what the workflow asks, whatever
+// the query says of them. Without it the index of the test answers, which knows the workflow, its children and what acts start. find may be
+// called by several goroutines, and is to answer the same each time.
+func Rows(find func(query.Query) []query.Row) Option {
+	return option(func(s *settings) { s.rows = find })
+}
 
 // Start has the workflow started with options: attributes, headers, limits, a version, or those of package runtime.
 func Start(options ...workflow.Option) Option {

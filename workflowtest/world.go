@@ -171,6 +171,12 @@ func (w *World) run(result Act) {
 // start is the first act.
 func (w *World) start() {
 	w.Runtime = w.open().rt
+	if past := w.play.past; len(past) > 0 {
+		if err := w.newest.log.Append(w.Context, w.id(), past...); err != nil {
+			w.fail("putting what is recorded into the log: %v", err)
+			return
+		}
+	}
 	named := w.named("start")
 	err := w.Try(func(rt *runtime.Runtime) error { return w.play.start(w.Context, rt, named) })
 	if err != nil {
@@ -275,6 +281,9 @@ func (w *World) rest(script []cue, passed time.Duration) {
 	until := longest + time.Second - passed
 	if len(script) > 0 && script[0].at > passed {
 		until = script[0].at - passed
+	}
+	if w.known.trying() {
+		until = min(until, patient)
 	}
 	alarm := time.NewTimer(until)
 	defer alarm.Stop()

@@ -18,7 +18,7 @@ func (l *life) offer() {
 	a := l.state.Activities[step]
 	l.queue.Offer(dispatch.Attempt{
 		Key: l.key, Run: runID, Workflow: "test", Activity: a.Name, Queue: a.Queue, Number: a.Attempt, Serial: a.Serial, Input: l.input,
-		Seq: a.Seq, Scheduled: a.Scheduled, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
+		Seq: a.Seq, Scheduled: a.Scheduled, Held: a.Held, Policy: a.Policy, LastFailure: a.LastFailure, Checkpoint: a.Checkpoint,
 	}, a.RetryAt, time.Now())
 }
 

@@ -63,23 +63,29 @@ func scratch() (folder string, remove func() error, err error) {
 	return folder, func() error { return os.RemoveAll(folder) }, nil
 }
 
-// examined calls look with a session with the program.
-func (a *app) examined(ctx context.Context, args []string, look func(*examine.Session) error) (err error) {
+// examined calls look with a session with the program. To build it may take long.
+func (a *app) examined(ctx context.Context, progress *progress, args []string, look func(*examine.Session) error) (err error) {
 	folder, remove, err := scratch()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	path, err := examine.Build(ctx, a.with, folder)
-	if err != nil {
-		return err
-	}
-	s, err := examine.Start(ctx, examine.Program{Path: path, Args: args, Limit: a.limit})
+	s, err := a.begun(ctx, progress, folder, args)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
 	return look(s)
+}
+
+// begun is the program, built in a folder and begun.
+func (a *app) begun(ctx context.Context, progress *progress, folder string, args []string) (*examine.Session, error) {
+	defer progress.working()()
+	path, err := examine.Build(ctx, a.with, folder)
+	if err != nil {
+		return nil, err
+	}
+	return examine.Start(ctx, examine.Program{Path: path, Args: args, Limit: a.limit})
 }
 
 // said is the end of what a program has written, if an error is about it: lines of their own below the error.

@@ -11,15 +11,24 @@ import (
 
 	"github.com/clewflow/clew/check"
 	"github.com/clewflow/clew/history"
+	"github.com/clewflow/clew/internal/examine"
 	"github.com/clewflow/clew/query"
 )
 
 // An archive is where histories come from: a store that is open for reading only, a process that has it open, or exports.
 type archive struct {
-	dir       string // of the store, absolute; empty: there is none
+	from      examine.Place
 	histories func(context.Context, check.Sample) iter.Seq2[check.History, error]
 	history   func(ctx context.Context, workflow string) check.History
 	close     func() error
+}
+
+// histories are in exports, or without any in the store.
+func (s *site) histories(cmd *cobra.Command, exports []string) (*archive, error) {
+	if len(exports) > 0 {
+		return exportedArchive(exports)
+	}
+	return s.archive(cmd)
 }
 
 // archive opens the store so that not a byte of it changes, or finds the process that has it open.
@@ -31,7 +40,7 @@ func (s *site) archive(cmd *cobra.Command) (*archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &archive{dir: dir}
+	p := &archive{from: examine.Place{Dir: dir}}
 	client, err := attach(cmd.Context(), dir, func() error {
 		opened, err := check.OpenStore(dir, namespace)
 		if err == nil {
@@ -89,9 +98,20 @@ func (e *executions) candidates(ctx context.Context) iter.Seq2[check.Candidate, 
 }
 
 // exportedArchive is an archive of files.
-func exportedArchive(paths []string) *archive {
+func exportedArchive(paths []string) (*archive, error) {
+	files, err := check.Within(paths...)
+	if err != nil {
+		return nil, err
+	}
+	from := examine.Place{}
+	for _, file := range files {
+		if file, err = filepath.Abs(file); err != nil { // the program may be somewhere else
+			return nil, err
+		}
+		from.Archives = append(from.Archives, file)
+	}
 	all := func(context.Context, check.Sample) iter.Seq2[check.History, error] { return check.Files(paths...) }
-	return &archive{histories: all, close: func() error { return nil }}
+	return &archive{from: from, histories: all, close: func() error { return nil }}, nil
 }
 
 // named is the history of an execution among all.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,8 +29,18 @@ func benchCommand() *cobra.Command {
 		Long: "Measure clew on a real embedded store with synced writes.\n\n" + list.String() +
 			"\nIn the same run a plain file is appended to with entries of the same size, from as many callers,\nwith group commit and fdatasync: the ratios hold clew against that.",
 		Example:   "  clew bench noop --n 50000 --in-flight 1000\n  clew bench timers --n 10000 --json",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: names,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 1:
+				return fmt.Errorf("one bench is wanted, not %d: %s", len(args), strings.Join(names, ", "))
+			case !slices.Contains(names, args[0]):
+				return fmt.Errorf("there is no bench %q, want one of %s", args[0], strings.Join(names, ", "))
+			case c.N < 0, c.InFlight < 0:
+				return errors.New("--n and --in-flight want 1 or more, or 0")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, b := range bench.All {
 				if b.Name != args[0] {

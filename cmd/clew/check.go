@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -72,17 +71,15 @@ has no code, and 2 if that could not be found out, for one run or at all.`,
 
 // report has the program look at an archive.
 func (a *app) report(cmd *cobra.Command, s *site, from []string, sample check.Sample, args []string) (report *check.Report, err error) {
-	p := exportedArchive(from)
-	if len(from) == 0 {
-		if p, err = s.archive(cmd); err != nil {
-			return nil, err
-		}
+	p, err := s.histories(cmd, from)
+	if err != nil {
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	w := &watch{to: cmd.ErrOrStderr(), said: time.Now()}
-	defer w.end()
-	err = a.examined(cmd.Context(), args, func(session *examine.Session) (err error) {
-		report, err = session.Check(cmd.Context(), a.replayLevel(), p.dir, p.histories(cmd.Context(), sample), w.see)
+	said := newProgress(cmd.ErrOrStderr())
+	defer said.end()
+	err = a.examined(cmd.Context(), said, args, func(session *examine.Session) (err error) {
+		report, err = session.Check(cmd.Context(), a.replayLevel(), p.from, p.histories(cmd.Context(), sample), func(p check.Progress) { said.say("%d entries of %d runs", p.Entries, p.Runs) })
 		return err
 	})
 	return report, err
@@ -107,25 +104,4 @@ func result(out io.Writer, report *check.Report, asJSON bool) error {
 		return &unresolved{errReported, unchecked}
 	}
 	return nil
-}
-
-// A watch writes how far things are, every second.
-type watch struct {
-	to    io.Writer
-	said  time.Time
-	shown bool
-}
-
-func (w *watch) see(p check.Progress) {
-	if time.Since(w.said) < time.Second {
-		return
-	}
-	w.said, w.shown = time.Now(), true
-	fmt.Fprintf(w.to, "\r%d entries of %d runs", p.Entries, p.Runs)
-}
-
-func (w *watch) end() {
-	if w.shown {
-		fmt.Fprintln(w.to)
-	}
 }

@@ -35,7 +35,7 @@ func (d *debugger) examined(begin func(*examine.Session) error, function func() 
 		return err
 	}
 	d.with = path
-	if err := d.app.examined(ctx, d.args, begin); err != nil {
+	if err := d.app.examined(ctx, newProgress(d.cmd.ErrOrStderr()), d.args, begin); err != nil {
 		return err
 	}
 	dlv, missing := exec.LookPath("dlv")

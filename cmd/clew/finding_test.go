@@ -39,7 +39,20 @@ func sales(t *testing.T) (dir string) {
 		}
 		pasts[fmt.Sprintf("%s-%d", typ, i)] = p
 	}
+	pasts["sla-order-2026-01-04"] = checked()
 	return keep(t, pasts)
+}
+
+// checked is a run that looks for orders that are late, as that of examples/sla does.
+func checked() *past {
+	p, after := &past{}, 40*time.Hour
+	begun := started("sla.check", 1)
+	begun.Run, begun.Input = "r-9", value(`{"Type":"order","Within":3600000000000,"Every":86400000000000}`)
+	p.at(after, history.Client, begun)
+	p.at(after, history.Code, &history.FindAsked{Step: 1, Query: value(`{"type":"order","last":"24h0m0s"}`), Count: true})
+	p.at(after, history.Clock, &history.FindAnswered{Step: 1, Found: 3, Position: 24})
+	p.at(after, history.Code, &history.FindAsked{Step: 2, Query: value(`{"type":"order","status":"running,paused,stalled","where":"duration > 1h0m0s","order":"id"}`)})
+	return p
 }
 
 // TestWhatThePageAboutFindingShowsWasPrinted: below each command on the page stands what it prints.

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/clewflow/clew/runtime"
 )
 
 func main() {
@@ -54,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil, errors.Is(err, syscall.EPIPE):
 		return succeeded
 	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "clew: %s\nusage: %s; see \"%s --help\"\n", oneLine(wrong.Error()), wrong.cmd.UseLine(), wrong.cmd.CommandPath())
+		fmt.Fprintf(stderr, "clew: %s\nusage: %s; see \"%s --help\"\n", brief(wrong), wrong.cmd.UseLine(), wrong.cmd.CommandPath())
 		return misused
 	case errors.Is(err, errReported):
 		return status
@@ -62,20 +64,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "clew: interrupted")
 		return status
 	}
-	fmt.Fprintf(stderr, "clew: %s\n%s", oneLine(strings.TrimPrefix(err.Error(), "clew: ")), said(err))
+	if errors.Is(err, runtime.ErrNotFound) {
+		err = fmt.Errorf("%w; see \"clew ls\"", err)
+	}
+	fmt.Fprintf(stderr, "clew: %s\n%s", brief(err), said(err))
 	return status
 }
 
 // errReported ends a command that has said what is wrong, as part of its output.
 var errReported = errors.New("reported")
-
-// usageError says that a command was called wrongly.
-type usageError struct {
-	error
-	cmd *cobra.Command
-}
-
-func (e *usageError) Unwrap() error { return e.error }
 
 // root is the whole tool.
 func root() *cobra.Command {
@@ -85,8 +82,7 @@ func root() *cobra.Command {
 		Short: "Read and operate the store of a clew runtime",
 		Long: `clew reads the store of a clew runtime: it lists executions, shows their histories, says why they
 wait or how they ended, exports them, and verifies that nothing was changed. It says whether new code fits
-what is recorded, and where in the code a run waits. Only pause, unpause, cancel and terminate change
-anything.
+what is recorded, and where in the code a run waits. What a command changes its help says.
 
 The store is a directory, or a server (esdb://…), which is read through an index that each command makes in
 memory. If a process has a directory open, that process is asked, through the socket clew.sock
@@ -102,12 +98,7 @@ The exit status is 0 for success, 1 for an error or something bad that was found
   clew export order-17 -o order-17.jsonl
   clew verify --dir /var/lib/shop/clew.data
   clew check --with ./cmd/shop`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return fmt.Errorf("there is no command %q", args[0])
-			}
-			return nil
-		},
+		Args:                  below,
 		RunE:                  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors:         true,
 		SilenceUsage:          true,
@@ -119,12 +110,17 @@ The exit status is 0 for success, 1 for an error or something bad that was found
 	cmd.SetHelpCommand(help(cmd))
 	cmd.PersistentFlags().StringVar(&s.dir, "dir", "", "the store: a directory, or esdb://…; default: $CLEW_STORE, else clew.data")
 	cmd.PersistentFlags().StringVar(&s.namespace, "namespace", "", "of the executions; default: $CLEW_NAMESPACE, else default")
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &usageError{err, cmd} })
-	commands := []*cobra.Command{ls(s), show(s), why(s), export(s), verify(s), checkCommand(s), replayCommand(s), nodes(s), vetCommand(), coverageCommand(), benchCommand(), version()}
+	cmd.SetFlagErrorFunc(misusedFlag)
+	commands := []*cobra.Command{ls(s), show(s), why(s), compare(s), stepping(s), feed(s), export(s), importCommand(s), verify(s), anchor(s), actsCommand(s), checkCommand(s), replayCommand(s), nodes(s), policy(s), vetCommand(), coverageCommand(), benchCommand(), version()}
+	commands = append(commands, erasures(s)...)
 	for _, c := range append(commands, operations(s)...) {
 		cmd.AddCommand(c)
 	}
-	for _, c := range append(cmd.Commands(), cmd) {
+	all := append(cmd.Commands(), cmd)
+	for _, c := range cmd.Commands() {
+		all = append(all, c.Commands()...)
+	}
+	for _, c := range all {
 		if check := c.Args; check != nil {
 			c.Args = func(cmd *cobra.Command, args []string) error {
 				if err := check(cmd, args); err != nil {
@@ -145,8 +141,11 @@ func help(root *cobra.Command) *cobra.Command {
 		Example: "  clew help show",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := root.Find(args)
-			if err != nil || len(rest) > 0 {
-				return &usageError{fmt.Errorf("there is no command %q", strings.Join(args, " ")), cmd}
+			if err != nil {
+				return &usageError{err, cmd}
+			}
+			if len(rest) > 0 {
+				return &usageError{fmt.Errorf("there is no command %q%s", strings.Join(args, " "), meant(about, rest[0])), cmd}
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
@@ -163,6 +162,22 @@ func oneID(_ *cobra.Command, args []string) error {
 		return nil
 	}
 	return fmt.Errorf("one id is expected, not %d", len(args))
+}
+
+// named are the arguments that the use of a command names behind the id: one in brackets may be left out, one that ends in "…" repeated.
+func named(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return oneID(cmd, args)
+	}
+	all := strings.Fields(cmd.Use)[1:]
+	repeated := strings.HasSuffix(all[len(all)-1], "…")
+	switch {
+	case len(args) < len(all) && all[len(args)][0] != '[':
+		return fmt.Errorf("%s is missing", strings.TrimSuffix(all[len(args)], "…"))
+	case len(args) > len(all) && !repeated:
+		return fmt.Errorf("%q is too much", args[len(all)])
+	}
+	return nil
 }
 
 func noArgs(_ *cobra.Command, args []string) error {

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"maps"
@@ -22,11 +24,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/audit"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/socket"
 	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
-	"github.com/clewflow/clew/store"
 	"github.com/clewflow/clew/store/pebble"
 	"github.com/clewflow/clew/workflow"
 )
@@ -223,6 +225,10 @@ func all() *past {
 		&history.Signaled{Name: "s", Value: value(`"v"`)},
 		&history.Kept{Gate: true, Name: "g", Value: value(`true`)}, &history.Kept{Name: "v", Value: value(`3`)},
 		&history.Stalled{Reason: "the code\npanicked"}, &history.Resumed{}, &history.Told{},
+		&history.FindAsked{Step: 8, Query: value(`{"type":"order"}`)}, &history.FindAnswered{Step: 8, Found: 2, Position: 71, Rows: value(`[{},{}]`)},
+		&history.FindAsked{Step: 9, Query: value(`{}`), Count: true}, &history.FindAnswered{Step: 9, Found: 12, Position: 72},
+		&history.FindAsked{Step: 10, Query: value(`{}`)},
+		&history.FindAnswered{Step: 10, Refused: history.RefusedTooMany, Message: "more than 100000"},
 		&history.CancelRequested{Reason: "no need"},
 		&history.Cancelled{Failure: boom, Closing: history.Closing{Unread: []uint64{23}, Abandoned: 2}},
 	} {
@@ -303,11 +309,11 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 		change func() string
 		want   string
 	}{
-		"a payload":  {func() string { return strings.Replace(string(good), `"now"`, `"not"`, 1) }, `bad: default/order-1: history: the chain is broken at entry 19: its payload "value" is not the one that was recorded`},
-		"a field":    {func() string { return strings.Replace(string(good), `order.ship`, `order.shop`, 1) }, "bad: default/order-1: history: the chain is broken at entry 18: its hash does not fit its content and its predecessor's hash"},
-		"a line":     {func() string { return strings.Replace(string(good), lines[7], "", 1) }, "bad: default/order-1: history: the chain is broken at entry 5: it follows entry 3"},
-		"the syntax": {func() string { return strings.Replace(string(good), lines[7], "{]\n", 1) }, "bad: default/order-1: what follows entry 3 cannot be read: history: unreadable entry"},
-		"the order":  {func() string { return strings.Replace(string(good), lines[7]+lines[8], lines[8]+lines[7], 1) }, "bad: default/order-1: history: the chain is broken at entry 5: it follows entry 3"},
+		"a payload":  {func() string { return strings.Replace(string(good), `"now"`, `"not"`, 1) }, `damaged: default/order-1: history: the chain is broken at entry 19: its payload "value" is not the one that was recorded`},
+		"a field":    {func() string { return strings.Replace(string(good), `order.ship`, `order.shop`, 1) }, "damaged: default/order-1: history: the chain is broken at entry 18: its hash does not fit its content and its predecessor's hash"},
+		"a line":     {func() string { return strings.Replace(string(good), lines[7], "", 1) }, "missing: default/order-1: history: the chain is broken at entry 5: it follows entry 3"},
+		"the syntax": {func() string { return strings.Replace(string(good), lines[7], "{]\n", 1) }, "damaged: default/order-1: what follows entry 3 cannot be read: history: unreadable entry"},
+		"the order":  {func() string { return strings.Replace(string(good), lines[7]+lines[8], lines[8]+lines[7], 1) }, "missing: default/order-1: history: the chain is broken at entry 5: it follows entry 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, os.WriteFile(file, []byte(c.change()), 0o600))
@@ -316,7 +322,7 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 			assert.Empty(t, stderr)
 			found, sum, _ := strings.Cut(stdout, "\n")
 			assert.Contains(t, found, c.want)
-			assert.Equal(t, "30 entries of 2 executions are good; 1 execution is bad\n", sum)
+			assert.Equal(t, "30 entries of 2 executions are good; 1 history is bad\n", sum)
 		})
 	}
 	redacted := strings.Replace(string(good), `"payloads":{"value":"\"now\""`, "", 1)
@@ -336,10 +342,34 @@ func TestWrongUseAndErrorsAreOneClearLine(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"shw"}, misused, "clew: there is no command \"shw\"\nusage: clew COMMAND; see \"clew --help\"\n"},
-		{[]string{"help", "shw"}, misused, "clew: there is no command \"shw\"\n"},
-		{[]string{"show"}, misused, "clew: the id of an execution is missing\nusage: clew show ID [flags]; see \"clew show --help\"\n"},
+		{[]string{"shw"}, misused, "clew: there is no command \"shw\": did you mean show?\nusage: clew COMMAND; see \"clew --help\"\n"},
+		{[]string{"help", "shw"}, misused, "clew: there is no command \"shw\": did you mean show?\n"},
+		{[]string{"zzz"}, misused, "clew: there is no command \"zzz\"\n"},
+		{[]string{"activity", "retyr", "a"}, misused, "clew: there is no command \"activity retyr\": did you mean retry?\n"},
+		{[]string{"policy", "lst"}, misused, "clew: there is no command \"policy lst\": did you mean list?\n"},
+		{[]string{"retention", "shw"}, misused, "clew: there is no command \"retention shw\": did you mean show?\n"},
+		{[]string{"help", "policy", "lst"}, misused, "clew: there is no command \"policy lst\": did you mean list?\n"},
+		{[]string{"feed", "--after", "-1"}, misused, "clew: invalid argument \"-1\" for \"--after\" flag: want a whole number from 0 on\n"},
+		{[]string{"ls", "--within", "5"}, misused, "clew: invalid argument \"5\" for \"--within\" flag: want a duration, such as 90s or 1h30m\n"},
+		{[]string{"set-variable", "a", "b", "-1"}, misused, "clew: unknown shorthand flag: '1' in -1; what begins with a minus and is no flag stands behind \"--\"\n"},
+		{[]string{"activity", "retry", "a", "b"}, misused, "clew: the step is invalid: \"b\", want a number from 1"},
+		{[]string{"policy", "set", "activity", "charge", "at-once=x"}, misused, "clew: \"at-once=x\": at-once is invalid: \"x\", want a number\n"},
+		{[]string{"policy", "set", "activity", "charge"}, misused, "clew: WORD is missing, such as at-once=3; clew policy remove activity charge takes a policy back\n"},
+		{[]string{"policy", "set", "activity", "charge", "at-once=1", "--dry-run"}, misused, "clew: --dry-run goes with --apply-to-pending\n"},
+		{[]string{"batch", "pause", "*", "--rate", "0"}, misused, "clew: --rate is 0, want a number above 0\n"},
+		{[]string{"batch", "pause", "*", "--most", "0"}, misused, "clew: --most is 0, want 1 or more\n"},
+		{[]string{"acts", "--limit", "-1"}, misused, "clew: --limit is -1, want 1 or more, or 0 for all\n"},
+		{[]string{"ls", "order-1"}, misused, "STARTS WITH; one execution is asked for with --id order-1\n"},
+		{[]string{"show", "a", "--at", "2", "--json"}, misused, "clew: --json and --at exclude each other\n"},
+		{[]string{"show", "a", "--overview", "--step", "2"}, misused, "clew: --overview and --step exclude each other\n"},
+		{[]string{"show", "order-1", "--at", "999", "--dir", dir}, failed, "clew: the execution order-1 has no entry 999: the last one is "},
+		{[]string{"show"}, misused, "clew: the id of an execution is missing\nusage: clew show ID | --erased [flags]; see \"clew show --help\"\n"},
 		{[]string{"show", "a", "b"}, misused, "clew: one id is expected, not 2\n"},
+		{[]string{"import"}, misused, "clew: one file is expected, not 0\nusage: clew import FILE [flags]; see \"clew import --help\"\n"},
+		{[]string{"set-memo", "a"}, misused, "clew: NAME=VALUE is missing\nusage: clew set-memo ID NAME=VALUE… [flags]; see \"clew set-memo --help\"\n"},
+		{[]string{"set-memo"}, misused, "clew: the id of an execution is missing\n"},
+		{[]string{"activity", "retry", "a"}, misused, "clew: STEP is missing\n"},
+		{[]string{"signal", "a", "b", "c", "d"}, misused, "clew: \"d\" is too much\n"},
 		{[]string{"ls", "--frob"}, misused, "clew: unknown flag: --frob\nusage: clew ls [QUERY] [flags]; see \"clew ls --help\"\n"},
 		{[]string{"ls", "statsu = 1"}, misused, "clew: query: column 1: there is no field statsu, want a field: did you mean status?\n"},
 		{[]string{"find", "id = 'x", "--csv"}, misused, "clew: query: column 6: a quote is not closed"},
@@ -348,11 +378,13 @@ func TestWrongUseAndErrorsAreOneClearLine(t *testing.T) {
 		{[]string{"ls", "--group-by", "a,b,c"}, misused, "clew: query: the grouping is a, b, c, want one or two fields\n"},
 		{[]string{"ls", "--status", "done"}, misused, "clew: --status is \"done\", want open, closed, or of running, paused, "},
 		{[]string{"ls", "--since", "3x"}, misused, "clew: --since: \"3x\" is no duration: at character 2 want a unit, one of w, d, h"},
-		{[]string{"bench", "frob"}, misused, "clew: invalid argument \"frob\" for \"clew bench\""},
+		{[]string{"bench", "frob"}, misused, "clew: there is no bench \"frob\", want one of noop, "},
+		{[]string{"bench"}, misused, "clew: one bench is wanted, not 0: noop, "},
+		{[]string{"bench", "noop", "--n", "-1"}, misused, "clew: --n and --in-flight want 1 or more, or 0\n"},
 		{[]string{"verify", "a", "--file", "b"}, misused, "clew: an id and --file exclude each other\n"},
-		{[]string{"show", "gone", "--dir", dir}, failed, "clew: no such execution: gone\n"},
-		{[]string{"why", "gone", "--dir", dir}, failed, "clew: no such execution: gone\n"},
-		{[]string{"verify", "gone", "--dir", dir}, failed, "clew: no such execution: gone\n"},
+		{[]string{"show", "gone", "--dir", dir}, failed, "clew: no such execution: gone; see \"clew ls\"\n"},
+		{[]string{"why", "gone", "--dir", dir}, failed, "clew: no such execution: gone; see \"clew ls\"\n"},
+		{[]string{"verify", "gone", "--dir", dir}, failed, "clew: no such execution: gone; see \"clew ls\"\n"},
 		{[]string{"show", "order-1", "--run", "7", "--dir", dir}, failed, "clew: the execution order-1 has no run 7; see \"clew ls --id order-1\"\n"},
 		{[]string{"ls", "--dir", filepath.Join(dir, "none")}, failed, "clew: there is no directory " + filepath.Join(dir, "none") + ", want that of a store; give it with --dir or CLEW_STORE\n"},
 		{[]string{"ls", "--dir", "memory:"}, failed, "clew: the store memory: cannot be read from here, want a directory or esdb://…; give it with --dir\n"},
@@ -394,6 +426,14 @@ func TestHelpNamesEveryCommand(t *testing.T) {
 	for _, c := range root().Commands() {
 		assert.Contains(t, all, "  "+c.Name()+" ")
 		assert.Contains(t, read(t, "help", c.Name()), "Examples:\n  clew "+c.Name(), c.Name())
+		for _, sub := range c.Commands() {
+			text := read(t, "help", c.Name(), sub.Name())
+			assert.Contains(t, text, "Examples:\n  "+sub.CommandPath(), sub.CommandPath())
+			about, _, _ := strings.Cut(text, "Usage:")
+			for line := range strings.Lines(about) {
+				assert.LessOrEqual(t, len([]rune(line)), 121, "%s: %s", sub.CommandPath(), line)
+			}
+		}
 	}
 	assert.Contains(t, read(t, "version"), "clew ")
 }
@@ -496,7 +536,7 @@ func TestAStoreInUseIsReadThroughItsProcess(t *testing.T) {
 			assert.Equal(t, "no executions\n", read(t, "ls", "--namespace", "other", "--dir", dir))
 			code, _, stderr := tool(t, "show", "b1", "--namespace", "other", "--dir", dir)
 			assert.Equal(t, failed, code)
-			assert.Equal(t, "clew: no such execution: b1\n", stderr)
+			assert.Equal(t, "clew: no such execution: b1; see \"clew ls\"\n", stderr)
 
 			stop()
 			assert.NoFileExists(t, filepath.Join(dir, "clew.sock"))
@@ -506,19 +546,6 @@ func TestAStoreInUseIsReadThroughItsProcess(t *testing.T) {
 			assert.Contains(t, read(t, "why", "b1", "--dir", dir), "No process has the store open")
 		})
 	}
-}
-
-func TestWhatTheStoreSaysIsDamagedIsBad(t *testing.T) {
-	var out, progress bytes.Buffer
-	c := &checker{out: &out, progress: &progress, said: time.Now().Add(-time.Minute)}
-	damaged := func(err error) *executions {
-		return &executions{source: entriesThen{order().entries[:3], err}}
-	}
-	require.NoError(t, c.one(t.Context(), damaged(fmt.Errorf("entry 4: %w", store.ErrCorrupt)), history.ID{Namespace: "n", Workflow: "w"}))
-	assert.Equal(t, "bad: n/w: what follows entry 3 cannot be read: entry 4: store: corrupt\n", out.String())
-	assert.Equal(t, "\r1 entries of 0 executions", progress.String())
-	assert.ErrorIs(t, c.sum(), errReported)
-	assert.ErrorIs(t, c.one(t.Context(), damaged(store.ErrUnavailable), history.ID{}), store.ErrUnavailable)
 }
 
 func TestAnotherProcessIsAskedWhenTheFirstHasEnded(t *testing.T) {
@@ -556,11 +583,25 @@ func (entriesThen) FindPage(context.Context, query.Query) (query.Page, error) {
 	return query.Page{}, nil
 }
 
+func (entriesThen) Verify(context.Context, socket.Verification) (r audit.Report, err error) {
+	return r, nil
+}
+
+func (entriesThen) Acts(context.Context, string, json.RawMessage) (json.RawMessage, error) {
+	return nil, nil
+}
+
+func (entriesThen) Export(context.Context, io.Writer, socket.Act) error { return nil }
+
+func (entriesThen) Erase(context.Context, socket.Act) (json.RawMessage, error) { return nil, nil }
+
+func (entriesThen) Anchor(context.Context) ([]byte, error) { return nil, nil }
+
 func (entriesThen) Describe(context.Context, history.ID) (d runtime.Description, err error) {
 	return d, nil
 }
 
-func (x entriesThen) History(context.Context, history.ID) iter.Seq2[history.Entry, error] {
+func (x entriesThen) History(context.Context, history.ID, string) iter.Seq2[history.Entry, error] {
 	return func(yield func(history.Entry, error) bool) {
 		for _, e := range x.entries {
 			if !yield(e, nil) {
@@ -616,9 +657,19 @@ func TestTextFromOutsideIsHarmless(t *testing.T) {
 }
 
 // Group is that of nobody: entriesThen knows entries only.
+func (entriesThen) Feed(context.Context, string, uint64, bool) iter.Seq2[query.Changed, error] {
+	return func(func(query.Changed, error) bool) {}
+}
+
+func (entriesThen) Measure(context.Context, query.Query, string, ...string) (query.Measures, error) {
+	return query.Measures{}, errors.New("nobody counts here")
+}
+
 func (entriesThen) Group(context.Context, query.Query, ...string) (query.Groups, error) {
 	return query.Groups{}, errors.New("nobody counts here")
 }
 
 // Operate is that of nobody, too.
-func (entriesThen) Operate(context.Context, socket.Act) error { return errors.New("nobody acts here") }
+func (entriesThen) Operate(context.Context, socket.Act) (string, error) {
+	return "", errors.New("nobody acts here")
+}

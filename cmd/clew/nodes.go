@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/system"
 )
 
 // nodes lists who works on a store that several processes share.
@@ -63,8 +65,18 @@ func printNodes(cmd *cobra.Command, all []runtime.Node, at string) error {
 		if n.Leaving {
 			name += " (leaves)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s ago\t%s\t%d\t%d\t%d\t%s\n", name, n.ID, n.Silent.Round(100*time.Millisecond), n.Applied, n.Executions, len(n.Types), len(n.Activities), n.Build)
+		fmt.Fprintf(t, "%s\t%s\t%s ago\t%s\t%d\t%d\t%d\t%s\n", name, n.ID, n.Silent.Round(100*time.Millisecond), n.Applied, n.Executions, theirs(n.Types), theirs(n.Activities), n.Build)
 	}
 	fmt.Fprintf(t, "\nthe log ends at position %s\n", at)
 	return t.Flush()
+}
+
+// theirs is how many names are not of what clew ships.
+func theirs(names []string) (n int) {
+	for _, name := range names {
+		if !strings.HasPrefix(name, system.Prefix) {
+			n++
+		}
+	}
+	return n
 }

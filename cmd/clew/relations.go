@@ -35,8 +35,22 @@ func (t *teller) relation(e history.Entry) string {
 			return fmt.Sprintf("not delivered (step %d): %s", v.Step, plain(strings.ReplaceAll(v.Refused, "-", " ")))
 		}
 		return fmt.Sprintf("delivered (step %d)", v.Step)
+	case *history.FindAsked:
+		what := "lookup"
+		if v.Count {
+			what = "count"
+		}
+		return fmt.Sprintf("%s asked for (step %d)%s", what, v.Step, t.payload(v.Query))
+	case *history.FindAnswered:
+		switch {
+		case v.Refused != "":
+			return fmt.Sprintf("the lookup (step %d) has no answer: %s%s", v.Step, plain(strings.ReplaceAll(v.Refused, "-", " ")), because(v.Message))
+		case v.Rows.Absent():
+			return fmt.Sprintf("counted %d as of position %d (step %d)", v.Found, v.Position, v.Step)
+		}
+		return fmt.Sprintf("found %d as of position %d (step %d)%s", v.Found, v.Position, v.Step, t.payload(v.Rows))
 	case *history.UpdateAccepted:
-		return fmt.Sprintf("update %s accepted (%s)%s", plain(v.Name), plain(v.Update), t.payload(v.Input))
+		return fmt.Sprintf("update %s accepted (%s)%s%s", plain(v.Name), plain(v.Update), t.payload(v.Input), because(v.Reason))
 	case *history.UpdateCompleted:
 		return fmt.Sprintf("update %s answered%s", plain(v.Update), t.payload(v.Result))
 	case *history.UpdateFailed:

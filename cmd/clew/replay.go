@@ -90,7 +90,7 @@ func (t *travel) questions() (all []replay.Question, err error) {
 
 // stand has the program replay the run.
 func (t *travel) stand(cmd *cobra.Command, s *site, id string, args []string) (stand *replay.Stand, err error) {
-	h, dir, err := t.history(cmd, s, id)
+	h, from, err := t.history(cmd, s, id)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,12 @@ func (t *travel) stand(cmd *cobra.Command, s *site, id string, args []string) (s
 	q.Questions, _ = t.questions() // checked with the arguments
 	ask := func(ctx context.Context, q examine.StandRequest) func(*examine.Session) error {
 		return func(session *examine.Session) (err error) {
-			stand, err = session.Stand(ctx, q, dir, h)
+			stand, err = session.Stand(ctx, q, from, h)
 			return err
 		}
 	}
 	if !t.broken {
-		err = t.examined(cmd.Context(), args, ask(cmd.Context(), q))
+		err = t.examined(cmd.Context(), newProgress(cmd.ErrOrStderr()), args, ask(cmd.Context(), q))
 		return stand, err
 	}
 	first := q
@@ -118,14 +118,12 @@ func (t *travel) stand(cmd *cobra.Command, s *site, id string, args []string) (s
 	return stand, err
 }
 
-// history reads the history of an execution into memory, so that nobody is kept from the store while it is replayed. dir is the
-// directory of the store, if it is from one.
-func (t *travel) history(cmd *cobra.Command, s *site, id string) (h check.History, dir string, err error) {
-	a := exportedArchive(t.from)
-	if len(t.from) == 0 {
-		if a, err = s.archive(cmd); err != nil {
-			return h, "", err
-		}
+// history reads the history of an execution into memory, so that nobody is kept from the store while it is replayed. from is
+// where it is from.
+func (t *travel) history(cmd *cobra.Command, s *site, id string) (h check.History, from examine.Place, err error) {
+	a, err := s.histories(cmd, t.from)
+	if err != nil {
+		return h, from, err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	h, err = a.named(cmd.Context(), id)
@@ -134,7 +132,7 @@ func (t *travel) history(cmd *cobra.Command, s *site, id string) (h check.Histor
 		entries, err = collected(h)
 	}
 	if err != nil {
-		return h, "", fmt.Errorf("reading the history of %s: %w", id, err)
+		return h, from, fmt.Errorf("reading the history of %s: %w", id, err)
 	}
 	h.Entries = func(yield func(history.Entry, error) bool) {
 		for _, e := range entries {
@@ -143,7 +141,7 @@ func (t *travel) history(cmd *cobra.Command, s *site, id string) (h check.Histor
 			}
 		}
 	}
-	return h, a.dir, nil
+	return h, a.from, nil
 }
 
 func collected(h check.History) (entries []history.Entry, err error) {

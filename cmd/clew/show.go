@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -13,37 +15,155 @@ import (
 	"github.com/clewflow/clew/history"
 )
 
+// A sight is how show shows a history.
+type sight struct {
+	asJSON, overview, payloads, taken bool
+
+	at, span string
+	then     instant // that of at
+	kinds    []string
+	step     uint64
+	number   uint64 // of the run; 0: all
+}
+
 func show(s *site) *cobra.Command {
-	var asJSON, payloads bool
-	var number uint64
+	v := &sight{}
 	cmd := &cobra.Command{
-		Use:   "show ID",
+		Use:   "show ID | --erased",
 		Short: "Show the history of an execution in words",
 		Long: `Show the history of an execution, a line for each entry: its number; when it happened, absolute for the
 first entry of a run and then since the start of the run; how long after the entry before; and what
-happened. Payloads are cut to 80 characters. Heartbeats that follow each other are one line.`,
+happened. Payloads are cut to 80 characters, and heartbeats that follow each other are one line. With --at it
+says how the execution stood then: its status, what it waited for, its attributes and what it had published,
+with --between what has changed between two entries. With --erased it is the record of what was taken away.`,
 		Example: `  clew show order-17
   clew show order-17 --run 2 --payloads
+  clew show order-17 --kind signaled,attempt --step 3
+  clew show order-17 --between 3..7
   clew show order-17 --json | head -3`,
-		Args: oneID,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if v.taken {
+				return noArgs(cmd, args)
+			}
+			return oneID(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err := v.form(cmd); err != nil {
+				return &usageError{err, cmd}
+			}
+			if v.at != "" {
+				if v.then, err = parseInstant(v.at); err != nil {
+					return &usageError{err, cmd}
+				}
+			}
 			e, err := s.open(cmd)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, e.close()) }()
-			if asJSON {
-				return printJSON(cmd.Context(), cmd.OutOrStdout(), e, args[0], number)
+			if v.taken {
+				return erased(cmd.Context(), cmd.OutOrStdout(), e)
 			}
-			p := newPrinter(cmd.OutOrStdout(), payloads)
-			err = e.each(cmd.Context(), args[0], number, p.print)
-			return errors.Join(p.close(), err)
+			return v.show(cmd.Context(), cmd.OutOrStdout(), e, args[0])
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the entries as they are recorded, one in a line")
-	cmd.Flags().BoolVar(&payloads, "payloads", false, "print payloads in full")
-	cmd.Flags().Uint64Var(&number, "run", 0, "number of the run; default: all runs")
+	v.flags(cmd)
 	return cmd
+}
+
+func (v *sight) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&v.asJSON, "json", false, "print the entries as they are recorded, one in a line")
+	f.BoolVar(&v.overview, "overview", false, "print one object of JSON: the runs, what each asked for, with attempts and outcomes, and what it was told")
+	f.BoolVar(&v.taken, "erased", false, "say what was redacted and deleted in the namespace, by whom, when and why")
+	f.StringVar(&v.at, "at", "", "say how it stood at an entry, by its number, or at a time, instead of showing the history")
+	f.StringVar(&v.span, "between", "", "say what has changed between two entries, such as 3..7")
+	f.StringSliceVar(&v.kinds, "kind", nil, "only entries of these kinds, as --json names them, or of which the kind begins so: activity, attempt-failed, timer")
+	f.Uint64Var(&v.step, "step", 0, "only entries about this step, and of an activity where its policy comes from; with --kind those of both")
+	f.BoolVar(&v.payloads, "payloads", false, "print payloads in full")
+	f.Uint64Var(&v.number, "run", 0, "number of the run; default: all runs")
+}
+
+// form refuses forms of the history that exclude each other.
+func (v *sight) form(cmd *cobra.Command) error {
+	form := "" // other than words
+	for _, name := range []string{"json", "overview", "at", "between", "erased"} {
+		if !cmd.Flags().Changed(name) {
+			continue
+		}
+		if form != "" {
+			return fmt.Errorf("--%s and --%s exclude each other", form, name)
+		}
+		form = name
+	}
+	for _, name := range []string{"kind", "step", "run"} {
+		part := form == "" || form == "json" || form == "overview" && name == "run"
+		if cmd.Flags().Changed(name) && !part {
+			return fmt.Errorf("--%s and --%s exclude each other", form, name)
+		}
+	}
+	return nil
+}
+
+// show shows the history of an execution.
+func (v *sight) show(ctx context.Context, w io.Writer, e *executions, workflow string) error {
+	switch {
+	case v.at != "":
+		return asOf(ctx, w, e, workflow, v.then)
+	case v.overview:
+		all, err := e.entries(ctx, workflow, v.number)
+		if err != nil {
+			return err
+		}
+		return printAnswer(w, history.OverviewOf(all))
+	case v.asJSON:
+		return printJSON(ctx, w, e, workflow, v.number, wanted(v.kinds, history.Step(v.step)))
+	case v.span != "":
+		all, err := e.entries(ctx, workflow, 0)
+		if err != nil {
+			return err
+		}
+		return between(w, all, v.span)
+	}
+	return v.tell(ctx, w, e, workflow)
+}
+
+// tell shows entries in words, and what keeps them from being taken away.
+func (v *sight) tell(ctx context.Context, w io.Writer, e *executions, workflow string) error {
+	p := newPrinter(w, v.payloads)
+	p.wanted = wanted(v.kinds, history.Step(v.step))
+	about := sourced{step: history.Step(v.step)}
+	err := e.each(ctx, workflow, v.number, func(entry history.Entry) error {
+		about.see(entry)
+		return p.print(entry)
+	})
+	if err = errors.Join(p.close(), err); err != nil {
+		return err
+	}
+	if p.wanted != nil && p.fits == 0 {
+		fmt.Fprintln(w, "no entry is of that kind or about that step; --json shows how kinds are named")
+	}
+	if err := about.print(ctx, w, e); err != nil {
+		return err
+	}
+	d, err := e.Describe(ctx, e.id(workflow))
+	for _, line := range toldHolds(d.Holds) {
+		fmt.Fprintln(w, line)
+	}
+	return err
+}
+
+// wanted are the entries of some kinds and about a step; nil: all.
+func wanted(kinds []string, step history.Step) func(history.Entry) bool {
+	if len(kinds) == 0 && step == 0 {
+		return nil
+	}
+	return func(e history.Entry) bool {
+		ofKind := len(kinds) == 0 || slices.ContainsFunc(kinds, func(kind string) bool {
+			return e.Event.Kind() == kind || strings.HasPrefix(e.Event.Kind(), kind+"-")
+		})
+		return ofKind && (step == 0 || stepOf(e) == step)
+	}
 }
 
 // each calls see with the entries of an execution, of one run only unless number is 0.
@@ -70,9 +190,19 @@ func (e *executions) each(ctx context.Context, workflow string, number uint64, s
 	return nil
 }
 
-func printJSON(ctx context.Context, w io.Writer, e *executions, workflow string, number uint64) error {
+// entries are those of an execution, of one run only unless number is 0.
+func (e *executions) entries(ctx context.Context, workflow string, number uint64) (all []history.Entry, err error) {
+	err = e.each(ctx, workflow, number, func(entry history.Entry) error { all = append(all, entry); return nil })
+	return all, err
+}
+
+// printJSON prints entries as they are recorded, those alone that are wanted unless that is nil.
+func printJSON(ctx context.Context, w io.Writer, e *executions, workflow string, number uint64, wanted func(history.Entry) bool) error {
 	var line []byte
 	return e.each(ctx, workflow, number, func(entry history.Entry) error {
+		if wanted != nil && !wanted(entry) {
+			return nil
+		}
 		line = append(history.AppendEntry(line[:0], entry), '\n')
 		_, err := w.Write(line)
 		return err
@@ -90,6 +220,9 @@ type printer struct {
 	beat    history.Entry // the newest kept back
 	first   uint64        // Seq of the oldest kept back
 	pending int           // lines since the table was last written out
+
+	wanted func(history.Entry) bool // of those that are printed; nil: all
+	fits   int                      // how many were wanted
 }
 
 func newPrinter(w io.Writer, full bool) *printer {
@@ -100,6 +233,16 @@ func newPrinter(w io.Writer, full bool) *printer {
 const linesAtOnce = 1000
 
 func (p *printer) print(e history.Entry) error {
+	if p.wanted != nil {
+		_, begins := e.Event.(*history.Started)
+		switch {
+		case p.wanted(e):
+			p.fits++
+		case !begins:
+			p.teller.tell(e) // it knows the names then
+			return nil
+		}
+	}
 	beat, ok := e.Event.(*history.Heartbeat)
 	if ok && p.beats > 0 && p.beat.Event.(*history.Heartbeat).Step == beat.Step {
 		p.beats, p.beat = p.beats+1, e

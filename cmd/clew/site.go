@@ -22,7 +22,10 @@ import (
 )
 
 // A site is where executions are.
-type site struct{ dir, namespace string }
+type site struct {
+	dir, namespace string
+	sealed         sealed
+}
 
 // executions are those of a site. It is the same to the commands whether another process has the site open, and whether it
 // is always the same one.
@@ -30,6 +33,7 @@ type executions struct {
 	source    socket.Executions[runtime.Description]
 	served    bool // by another process
 	namespace string
+	said      *progress // nil: nobody is told that an answer takes long
 	close     func() error
 	reopen    func() (*executions, error)
 }
@@ -66,7 +70,20 @@ func (s *site) open(cmd *cobra.Command) (*executions, error) {
 	if isServer(dir) {
 		c.Key = []byte("it reads, and hands out no tokens") // else one would be recorded
 	}
-	return open(cmd.Context(), c)
+	beside, err := s.sealed.open(&c)
+	if err != nil {
+		return nil, err
+	}
+	said := newProgress(cmd.ErrOrStderr())
+	defer said.working()()
+	e, err := open(cmd.Context(), c)
+	if err != nil {
+		return nil, errors.Join(err, beside())
+	}
+	e.said = said
+	closed := e.close
+	e.close = func() error { return errors.Join(closed(), beside()) }
+	return e, nil
 }
 
 func open(ctx context.Context, c runtime.Config) (*executions, error) {
@@ -113,8 +130,15 @@ func attach(ctx context.Context, dir string, open func() error) (client *socket.
 // clew, which ends soon.
 const retries = 20
 
-// try asks, and asks anew when the process that was asked has ended.
+// try asks, and asks anew when the process that was asked has ended. On a terminal it says so when the answer takes long.
 func (e *executions) try(ask func() error) error {
+	if e.said != nil {
+		defer e.said.working()()
+	}
+	return e.again(ask)
+}
+
+func (e *executions) again(ask func() error) error {
 	for n := 0; ; n++ {
 		err := ask()
 		if !errors.Is(err, socket.ErrInterrupted) || n == retries {
@@ -125,6 +149,7 @@ func (e *executions) try(ask func() error) error {
 			return failed
 		}
 		_ = e.close() // of a connection with nobody
+		next.said = e.said
 		*e = *next
 	}
 }
@@ -146,6 +171,14 @@ func (e *executions) Group(ctx context.Context, q query.Query, by ...string) (gr
 	return groups, err
 }
 
+func (e *executions) Measure(ctx context.Context, q query.Query, of string, by ...string) (measures query.Measures, err error) {
+	err = e.try(func() (err error) {
+		measures, err = e.source.Measure(ctx, q, of, by...)
+		return err
+	})
+	return measures, err
+}
+
 func (e *executions) Describe(ctx context.Context, id history.ID) (d runtime.Description, err error) {
 	err = e.try(func() (err error) {
 		d, err = e.source.Describe(ctx, id)
@@ -157,9 +190,10 @@ func (e *executions) Describe(ctx context.Context, id history.ID) (d runtime.Des
 func (e *executions) History(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {
 	return func(yield func(history.Entry, error) bool) {
 		seen, left := 0, false
-		err := e.try(func() error {
+		by, _ := whoIAm() // who is nobody to the system reads as a client
+		err := e.again(func() error {
 			n := 0
-			for entry, err := range e.source.History(ctx, id) {
+			for entry, err := range e.source.History(ctx, id, by) {
 				if err != nil {
 					return err
 				}
@@ -222,11 +256,28 @@ func (d direct) Group(ctx context.Context, q query.Query, by ...string) (query.G
 	return d.rt.Group(ctx, q, by...)
 }
 
+func (d direct) Measure(ctx context.Context, q query.Query, of string, by ...string) (query.Measures, error) {
+	return d.rt.Measure(ctx, q, of, by...)
+}
+
+func (d direct) Feed(ctx context.Context, _ string, after uint64, goOn bool) iter.Seq2[query.Changed, error] {
+	if goOn {
+		return d.rt.Feed(ctx, after)
+	}
+	return d.rt.FeedToHead(ctx, after)
+}
+
 func (d direct) Describe(ctx context.Context, id history.ID) (runtime.Description, error) {
 	return d.rt.Describe(ctx, id.Workflow)
 }
 
-func (d direct) History(ctx context.Context, id history.ID) iter.Seq2[history.Entry, error] {
+func (d direct) History(ctx context.Context, id history.ID, _ string) iter.Seq2[history.Entry, error] {
+	if _, about := id.Administers(); about {
+		return d.rt.Administered(ctx)
+	}
+	if id.Family() != "" {
+		return d.rt.PolicyHistory(ctx)
+	}
 	return d.rt.History(ctx, id.Workflow)
 }
 

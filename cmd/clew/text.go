@@ -143,3 +143,23 @@ func count(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+// wrapped parts a text into lines of words.
+func wrapped(text string, width int, end string) string {
+	var b strings.Builder
+	line := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case line+1+n > width:
+			b.WriteString(end)
+			line = -1
+		default:
+			b.WriteString(" ")
+		}
+		b.WriteString(word)
+		line += 1 + n
+	}
+	return b.String()
+}

@@ -18,8 +18,9 @@ func why(s *site) *cobra.Command {
 		Use:   "why ID",
 		Short: "Say why an execution is open, or how it ended",
 		Long: `Say of an open execution what it waits for, since when and until when, and who could end that: attempts
-with their number and last failure, timers, the reason of a stall. Say of a closed one how it ended, and
-which entries led there.`,
+with their number and last failure, timers, the reason of a stall; of children and of executions that are sent
+something, what those wait for. Say of a closed one how it ended, and which entries led there, through
+its children, its parent, and whoever sent it something.`,
 		Example: "  clew why order-17",
 		Args:    oneID,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
@@ -33,12 +34,11 @@ which entries led there.`,
 				return err
 			}
 			x := &explanation{id: args[0], run: run, state: history.Fold(run...), served: e.served, now: now()}
-			if x.state.Open() {
-				// It may have gone on meanwhile; then nothing is in hand that is asked for here.
-				if x.standing, err = e.Describe(cmd.Context(), e.id(args[0])); err != nil {
-					return err
-				}
+			// It may have gone on meanwhile; then nothing is in hand that is asked for here.
+			if x.standing, err = e.Describe(cmd.Context(), e.id(args[0])); err != nil {
+				return err
 			}
+			x.others = e.others(cmd.Context())
 			_, err = io.WriteString(cmd.OutOrStdout(), x.String())
 			return err
 		},
@@ -50,9 +50,12 @@ type explanation struct {
 	id       string
 	run      []history.Entry
 	state    *history.State
-	standing runtime.Description // of an open run
-	served   bool                // by a process that has the store open
+	standing runtime.Description
+	served   bool // by a process that has the store open
 	now      time.Time
+	others   *others  // nil: others are named and not followed
+	awaited  *awaited // what was found by following them
+	here     int      // how many were followed from here
 	b        strings.Builder
 }
 
@@ -65,6 +68,9 @@ func (x *explanation) String() string {
 		x.open()
 	} else {
 		x.closed()
+	}
+	for _, line := range toldHolds(x.standing.Holds) {
+		x.say("%s", line)
 	}
 	return x.b.String()
 }
@@ -79,12 +85,23 @@ func (x *explanation) name() string {
 }
 
 func (x *explanation) open() {
+	x.awaited = &awaited{path: []string{x.id}}
+	x.opened()
+	x.inTheEnd()
+	x.ends()
+}
+
+// opened says why it is open.
+func (x *explanation) opened() {
 	s := x.state
 	x.say("%s, is open since %s (%s): %s.", x.name(), second(s.Run.Started), span(x.now.Sub(s.Run.Started)), s.Status)
 	if s.Stall != nil {
 		x.stall()
 	}
 	x.say("It waits for:")
+	if x.standing.Halted != "" {
+		x.say("- somebody to lift the rule: it is %s.", plain(x.standing.Halted))
+	}
 	for _, r := range s.Waiting() {
 		switch {
 		case s.Activities[r.Step] != nil:
@@ -98,12 +115,15 @@ func (x *explanation) open() {
 		default:
 			x.reason(r)
 		}
+		x.follow(r)
 	}
-	x.ends()
 }
 
 func (x *explanation) reason(r history.Reason) {
 	text := "- " + plain(r.Why)
+	if x.standing.Slot != "" && r.Step == 0 && x.state.Run.Queued && r.Why == x.state.Run.SlotWanted() {
+		text += ": " + plain(x.standing.Slot)
+	}
 	if !r.Since.IsZero() {
 		text += ", since " + second(r.Since)
 	}
@@ -155,8 +175,12 @@ func (x *explanation) activity(a *history.Activity) {
 		x.say("  It is being made since %s (%s).%s", second(started), seen(started, x.now), x.beat(hand.LastHeartbeat))
 	case x.state.Pause != nil:
 		x.say("  It is not begun while the execution is paused.")
+	case x.standing.Halted != "":
+		x.say("  It is not begun while that is paused.")
 	case a.RetryAt.After(x.now):
 		x.say("  It begins at %s (%s).", moment(a.RetryAt), seen(a.RetryAt, x.now))
+	case hand.Waits != "":
+		x.say("  It waits for the %s.", plain(hand.Waits))
 	case !x.served:
 		x.say("  It begins when a worker%s takes it.", queue)
 	default:
@@ -172,17 +196,8 @@ func (x *explanation) activity(a *history.Activity) {
 	if a.CancelRequested {
 		x.say("  It is asked to stop, and the code waits for how it ends.")
 	}
-	due, limit := a.Due()
-	then := "then the code is told that it timed out"
-	if limit == history.StartToClose || limit == history.HeartbeatLimit {
-		then = map[history.Then]string{
-			history.ThenRetry: "then the attempt counts as failed", history.ThenFailRun: "then the run is closed as timed out", history.ThenAlert: "which is noted then",
-		}[a.Policy.OnTimeout]
-		if then == "" {
-			then = "then the code is told that it timed out"
-		}
-	}
-	x.say("  Its limit %s passes at %s (%s); %s.%s", limit, second(due), seen(due, x.now), then, most(a))
+	x.limits(a)
+	x.policy(a, hand)
 }
 
 func failures(a *history.Activity) string {
@@ -191,13 +206,6 @@ func failures(a *history.Activity) string {
 		return fmt.Sprintf("%s before did not complete, %d in a row were lost with their process", count(n, "attempt", "attempts"), a.Lost)
 	}
 	return count(n, "attempt", "attempts") + " before did not complete"
-}
-
-func most(a *history.Activity) string {
-	if n := a.Policy.Retry.MaxAttempts; n > 0 {
-		return " There are " + count(n, "attempt", "attempts") + " at most."
-	}
-	return ""
 }
 
 func (x *explanation) beat(t time.Time) string {
@@ -229,13 +237,9 @@ func (x *explanation) ends() {
 	if s.Run.CancelRequested {
 		x.say("It has been asked to cancel; the code may clean up first, or go on.")
 	}
-	for _, d := range []struct {
-		what string
-		at   time.Time
-	}{{"The run", s.Run.RunDeadline}, {"The execution", s.Run.Deadline}} {
-		if !d.at.IsZero() {
-			x.say("%s times out at %s (%s).", d.what, second(d.at), seen(d.at, x.now))
-		}
+	x.deadlines()
+	for _, line := range toldSettings(x.standing.Policy) {
+		x.say("%s", line)
 	}
 	if !x.served {
 		x.say("No process has the store open, so nothing goes on until one does.")
@@ -277,6 +281,7 @@ func (x *explanation) closed() {
 			x.say("- %s", plain(r.String()))
 		}
 	}
+	x.because()
 	x.led()
 }
 

@@ -30,6 +30,13 @@ func (t *teller) tell(e history.Entry) string {
 	default:
 		text += " (by " + plain(string(e.By)) + ")"
 	}
+	if e.Adopted != nil {
+		text += fmt.Sprintf(" (adopted: entry %d", e.Adopted.Seq)
+		if !e.Adopted.Was.IsZero() && e.Event.Role() != history.Note {
+			text += ", of " + e.Adopted.Was.UTC().Format(time.RFC3339)
+		}
+		text += ")"
+	}
 	return text
 }
 
@@ -40,7 +47,12 @@ func (t *teller) event(e history.Entry) string {
 		clear(t.local)
 		return t.started(v, e)
 	case *history.Begun:
+		if !v.RunDeadline.IsZero() {
+			return fmt.Sprintf("begun, run deadline in %s", span(v.RunDeadline.Sub(e.At)))
+		}
 		return "begun"
+	case *history.Postponed:
+		return "its time has come; it waits for a slot"
 	case *history.CancelRequested:
 		return "cancellation requested" + because(v.Reason)
 	case *history.Completed:
@@ -72,9 +84,19 @@ func (t *teller) event(e history.Entry) string {
 		return "value " + plain(v.Name) + t.payload(v.Value)
 	case *history.Stalled:
 		return "stalled: " + t.text(v.Reason)
+	case *history.TriedAgain:
+		return "to be tried again at once" + because(v.Reason)
+	case *history.Moved:
+		return fmt.Sprintf("moved to version %d", v.Version) + because(v.Reason)
 	case *history.Paused:
+		if v.LimitsHeld {
+			return "paused, limits of time are held" + because(v.Reason)
+		}
 		return "paused" + because(v.Reason)
 	case *history.Unpaused:
+		if v.Held > 0 {
+			return fmt.Sprintf("goes on after a pause, limits of time were held for %s", span(v.Held)) + because(v.Reason)
+		}
 		return "goes on after a pause" + because(v.Reason)
 	case *history.Resumed:
 		return "goes on after a stall"
@@ -99,7 +121,7 @@ func (t *teller) attempt(e history.Entry) string {
 		if v.Queue != "" {
 			text += " on queue " + plain(v.Queue)
 		}
-		return text + t.payload(v.Input)
+		return text + turnOf(v.Policy) + t.payload(v.Input)
 	case *history.AttemptStarted:
 		if v.Pending {
 			return t.try(v.Try) + " goes on outside, to be completed by its token" + t.checkpoint(v.Checkpoint)
@@ -118,15 +140,36 @@ func (t *teller) attempt(e history.Entry) string {
 	case *history.AttemptOverdue:
 		return t.try(v.Try) + " has passed its limit " + plain(v.Limit) + " and may go on"
 	case *history.ActivityCompleted:
-		return fmt.Sprintf("%s completed%s", t.settled(v.Try), t.payload(v.Result))
+		return fmt.Sprintf("%s completed%s%s", t.settled(v.Try), t.payload(v.Result), because(v.Reason))
 	case *history.ActivityFailed:
-		return fmt.Sprintf("%s failed%s%s%s", t.settled(v.Try), t.failure(v.Failure), t.checkpoint(v.Checkpoint), noMore(v))
+		return fmt.Sprintf("%s failed%s%s%s%s", t.settled(v.Try), t.failure(v.Failure), t.checkpoint(v.Checkpoint), noMore(v), because(v.Reason))
 	case *history.ActivityTimedOut:
 		return fmt.Sprintf("%s timed out: its limit %s has passed%s%s", t.settled(v.Try), plain(v.Limit), t.failureBefore(v.Failure), t.checkpoint(v.Checkpoint))
 	case *history.ActivityCancelRequested:
 		return t.activity(v.Step) + " is to be cancelled"
 	case *history.ActivityCancelled:
 		return t.settled(v.Try) + " was cancelled" + t.failure(v.Failure) + t.checkpoint(v.Checkpoint)
+	case *history.ActivityChanged:
+		text := t.activity(v.Step) + " is to be tried at once"
+		if v.Reset {
+			text += " with all its attempts"
+		}
+		if !v.Input.Absent() {
+			text += " with another input" + t.payload(v.Input)
+		}
+		return text + because(v.Reason)
+	case *history.PolicyApplied:
+		text := fmt.Sprintf("%s is under version %d of the policies: %s", t.activity(v.Step), v.Version, strings.Join(history.PolicyChanges(v.Before, v.After), ", "))
+		if !v.RetryAt.IsZero() {
+			text += "; next in " + span(v.RetryAt.Sub(e.At))
+		}
+		return text + because(v.Reason)
+	case *history.ParentChanged:
+		return "run " + plain(v.Run) + " of its parent waits for it now"
+	case *history.AttributesChanged:
+		return "attributes changed" + t.payload(v.Attributes) + because(v.Reason)
+	case *history.MemoChanged:
+		return "memo changed" + t.payload(v.Memo) + because(v.Reason)
 	case *history.ActivityProgressed:
 		return "progress of " + t.try(v.Try) + t.checkpoint(v.Checkpoint)
 	}
@@ -149,8 +192,20 @@ func (t *teller) started(v *history.Started, e history.Entry) string {
 		text += fmt.Sprintf(", version %d,", v.Version)
 	}
 	text += " by " + plain(strings.TrimSuffix(v.Origin.Kind+" "+v.Origin.ID, " "))
-	if v.Chain != v.Run {
+	if v.Chain != v.Run || v.Adopts != nil {
 		text += fmt.Sprintf(", run %d", v.Number)
+	}
+	if a := v.Adopts; a != nil {
+		text += fmt.Sprintf(", going on from entry %d of run %s", a.Cut, plain(a.Run))
+	}
+	if v.Key != "" {
+		text += ", key " + plain(v.Key)
+	}
+	if v.Queued {
+		text += ", waits for a slot"
+	}
+	if v.Replaces.ID != "" {
+		text += ", replaces " + plain(v.Replaces.ID)
 	}
 	if v.Route != "" {
 		text += ", routed by " + plain(v.Route)
@@ -163,7 +218,7 @@ func (t *teller) started(v *history.Started, e history.Entry) string {
 			text += fmt.Sprintf(", %s in %s", limit.what, span(limit.at.Sub(e.At)))
 		}
 	}
-	return text + t.payload(v.Input)
+	return text + t.payload(v.Input) + because(v.Reason)
 }
 
 // activity names an activity by its step.
@@ -265,9 +320,35 @@ func noMore(v *history.ActivityFailed) string {
 		commands.FinalAttempts:     "that was the last attempt allowed",
 		commands.FinalTime:         "the time for all attempts is over before the next",
 		commands.FinalCrashed:      "it went down with its process several times in a row",
+		commands.FinalFull:         "its limit was full, and it does not wait",
+		commands.FinalOperator:     "an operator has let it fail",
 	}[v.Final]
 	if why == "" {
 		why = plain(v.Final)
 	}
 	return "; " + why
+}
+
+// turnOf says when an activity has its turn among others, and under which policies it was scheduled.
+func turnOf(p *history.Policy) (text string) {
+	if p == nil {
+		return ""
+	}
+	a := &p.Admission
+	if a.Key != "" {
+		text += " for " + plain(a.Key)
+	}
+	if len(a.Limits) > 0 {
+		text += ", limited by " + plain(strings.Join(a.Limits, ", "))
+	}
+	if a.Rank() != history.MiddlePriority {
+		text += fmt.Sprintf(", priority %d", a.Rank())
+	}
+	if a.WhenFull == history.Refused {
+		text += ", not to wait for its limits"
+	}
+	if p.Version > 0 {
+		text += fmt.Sprintf(", under version %d of the policies", p.Version)
+	}
+	return text
 }

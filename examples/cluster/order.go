@@ -39,15 +39,16 @@ var order = workflow.Define("order", func(ctx workflow.Context, p purchase) (par
 	return parcels, nil
 })
 
-var (
-	charge = activity.Define("charge", activity.NoResult(made))
-	ship   = activity.Define("ship", activity.NoResult(made))
-)
+var charge = activity.Define("charge", activity.NoResult(made))
 
 // made is what an activity does in the world outside: it leaves a line that nobody can take back.
 func made(ctx context.Context, order string) error {
+	return leave(ctx, order, activity.Info(ctx).Activity)
+}
+
+func leave(ctx context.Context, order, what string) error {
 	a := activity.Info(ctx)
 	return mark{
-		order: order, activity: a.Activity, node: os.Getenv(nameVariable), at: time.Now(), attempt: a.Number, serial: a.Serial,
+		order: order, activity: what, node: os.Getenv(nameVariable), at: time.Now(), attempt: a.Number, serial: a.Serial,
 	}.leave(os.Getenv(witnessVariable))
 }

@@ -26,6 +26,7 @@ type report struct {
 	again             []string // activities that were made again because their first node had come to grief at that time
 	doubled           []string // activities that were made twice though it had not
 	missing           []string // activities that left no mark though they are recorded
+	onTheRoad         int      // vans, at once
 	fallen            []string // processes that ended though nobody had told them to
 	took              time.Duration
 	deaths            []*death
@@ -70,6 +71,7 @@ func (s *stage) judge(wanted []purchase, failed []error) (report, error) {
 			r.compare(p.Order+" "+activity, marks[p.Order+" "+activity], settled[activity], troubles, s.lease)
 		}
 	}
+	r.onTheRoad = onTheRoad(marks, troubles, s.lease)
 	for _, err := range s.fallen() {
 		r.fallen = append(r.fallen, err.Error())
 	}
@@ -156,8 +158,8 @@ func (r report) print(to io.Writer) {
 	round := func(d time.Duration) time.Duration { return d.Round(10 * time.Millisecond) }
 	fmt.Fprintf(t, "\norders\t%d in %s\ncompleted\t%d\nlost\t%d\nsignals accepted, and told once\t%d\nrequests, and asked again\t%d, %d\n",
 		r.orders, round(r.took), r.completed, len(r.lost), r.signals, r.requests, r.repeated)
-	fmt.Fprintf(t, "histories with a flaw\t%d\nactivities made twice\t%d\nmade again after a node's trouble\t%d\nnodes buried\t%d\n",
-		len(r.broken), len(r.doubled), len(r.again), len(r.buried))
+	fmt.Fprintf(t, "histories with a flaw\t%d\nactivities made twice\t%d\nmade again after a node's trouble\t%d\nvans on the road at once\t%d of %d\nnodes buried\t%d\n",
+		len(r.broken), len(r.doubled), len(r.again), r.onTheRoad, vans, len(r.buried))
 	if r.healings > 0 {
 		fmt.Fprintf(t, "longest wait after %d troubles\t%s, limit %s (%s, after that of %s)\n",
 			r.healings, round(r.slowest.longest), r.limit, r.slowest.of, r.slowest.who())
@@ -187,6 +189,9 @@ func (r report) verdict() error {
 		for _, one := range of[:min(len(of), 5)] {
 			all = append(all, fmt.Errorf("%s: %s", what, one))
 		}
+	}
+	if r.onTheRoad > vans {
+		all = append(all, fmt.Errorf("a limit was exceeded: %d vans were on the road at once, the limit is %d", r.onTheRoad, vans))
 	}
 	if r.slowest.longest > r.limit {
 		all = append(all, fmt.Errorf("no progress: after the trouble of %s was over %s waited for %s, the limit is %s", r.slowest.who(), r.slowest.of, r.slowest.longest, r.limit))

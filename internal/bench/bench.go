@@ -19,7 +19,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/clewflow/clew/lookup"
 	"github.com/clewflow/clew/runtime"
+	"github.com/clewflow/clew/store"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -84,6 +86,8 @@ var All = []Bench{
 	{"parked", "N executions that wait for a signal", parked, 1000},
 	{"replay", "remembering one execution with N activities from the store", replayed, 500},
 	{"restart", "opening a store with N open executions", restart, 1000},
+	{"rebuild", "an index that was lost, over N workflows with one activity", rebuilt, 1000},
+	{"lag", "how late the index shows what N such workflows do", lag, 2000},
 }
 
 // world is a runtime on a new store.
@@ -92,6 +96,8 @@ type world struct {
 	dir       string
 	store     string // empty: in the directory
 	namespace string
+	log       store.Log     // instead of a store; nil: there is none
+	index     *lookup.Index // beside it
 	rt        *runtime.Runtime
 	cancel    context.CancelFunc
 	ran       chan error
@@ -118,6 +124,9 @@ func (w *world) open(ctx context.Context, memory int, definitions ...workflow.De
 	config := runtime.Config{Store: filepath.Join(w.dir, "store"), Attempts: 4096, Memory: memory, Entries: w.entries, Logger: quiet, Namespace: w.namespace}
 	if w.store != "" {
 		config.Store, config.Dir = w.store, filepath.Join(w.dir, "node")
+	}
+	if w.log != nil {
+		config.Log, config.Dir, config.Hooks.Index = w.log, filepath.Join(w.dir, "node"), w.index
 	}
 	if w.rt, err = runtime.Open(ctx, config, definitions...); err != nil {
 		return err

@@ -24,7 +24,7 @@ func TestEveryBenchMeasures(t *testing.T) {
 				assert.InDelta(t, 11, r.AppendsPerWorkflow, 0.001, "ten in a row cost eleven appends")
 			case "replay":
 				assert.Positive(t, r.EntriesPerSecond)
-			case "timers":
+			case "timers", "lag":
 				assert.Positive(t, r.LateP50)
 			case "restart":
 				assert.Positive(t, r.Ready)

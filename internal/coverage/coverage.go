@@ -44,7 +44,7 @@ type key struct{ of, name string }
 
 // kinds are the first words of what items are of, in the order in which reports show them.
 var kinds = []string{
-	"run", "activity", "step", "child", "message", "signal", "update", "query", "select", "await", "timer", "undo", "gate",
+	"run", "activity", "step", "child", "message", "lookup", "signal", "update", "query", "select", "await", "timer", "undo", "gate",
 }
 
 // cases are how cases begin, in the order in which reports show them.

@@ -156,6 +156,18 @@ func TestChildrenMessagesAndTimersAreSeen(t *testing.T) {
 	assert.Equal(t, []string{"fired 0", "was stopped 0"}, items(report(run(&history.TimerFired{Step: 2}), timer), of), "one that a select has started for itself")
 }
 
+func TestWhatLookupsComeToIsSeen(t *testing.T) {
+	lookup := workflow.Sight{Kind: workflow.SeenFind, Place: "/home/ann/sla.go:7 (example.com/sla.check)", Cases: []string{"found runs", "found none"}, Came: -1}
+	none := lookup
+	none.Came = 1
+	r := report(run(), lookup, lookup, none)
+	assert.Equal(t, []string{"found none 1", "found runs 0"}, items(r, "lookup example.com/sla/sla.go:7"))
+	var b bytes.Buffer
+	require.NoError(t, r.Text(&b))
+	assert.Contains(t, b.String(), "lookup sla.go:7  never found runs")
+	assert.Contains(t, b.String(), "Rows(func(query.Query) []query.Row { … })")
+}
+
 func TestMessagesThatNobodyReceivedAreNotSeen(t *testing.T) {
 	poke := workflow.Sight{Kind: workflow.SeenSignal, Name: "poke", Cases: []string{"was received"}, Came: -1}
 	assert.Equal(t, []string{"was received 0"}, items(report(run(), poke), "signal poke"), "it was listened for")

@@ -76,6 +76,8 @@ func try(kind workflow.SightKind, name string) string {
 		return "let it come while nothing before it in the select has"
 	case name == "ran out of time", name == "fired":
 		return "let nothing come before its time"
+	case name == "found runs", name == "found none":
+		return "Rows(func(query.Query) []query.Row { … })"
 	case name == "was stopped":
 		return "let something come before its time"
 	case name == "ended with its scope":

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/clewflow/clew/audit"
 	"github.com/clewflow/clew/check"
 	"github.com/clewflow/clew/replay"
 	"github.com/clewflow/clew/vault"
@@ -83,10 +84,11 @@ func (c Code) answer(ctx context.Context, in *bufio.Reader, out *json.Encoder) e
 }
 
 func (c Code) check(ctx context.Context, r request, in *bufio.Reader, out *json.Encoder) (*check.Report, error) {
-	v, err := c.opener(r.Dir)
+	v, shut, err := c.opener(r.Place)
 	if err != nil {
 		return nil, err
 	}
+	defer shut()
 	report, err := check.Histories(ctx, c.Codes, check.Read(in), check.Config{
 		Level: r.Check.Level, Vault: v,
 		Progress: func(p check.Progress) { _ = out.Encode(answer{Progress: &p}) }, // what is lost is noticed with the report
@@ -95,18 +97,37 @@ func (c Code) check(ctx context.Context, r request, in *bufio.Reader, out *json.
 	return report, err
 }
 
-func (c Code) opener(dir string) (*vault.Vault, error) {
-	if c.Vault != nil {
-		return c.Vault, nil
+// opener is a vault that opens payloads which are from a place. Shut lets go of it.
+func (c Code) opener(from Place) (v *vault.Vault, shut func(), err error) {
+	if v = c.Vault; v == nil {
+		if v, err = check.Opener(from.Dir); err != nil {
+			return nil, nil, err
+		}
 	}
-	return check.Opener(dir)
+	var archives []*audit.Archive
+	shut = func() {
+		for _, a := range archives {
+			_ = a.Close() // of what was read
+		}
+	}
+	var also []vault.Blobs
+	for _, path := range from.Archives {
+		a, err := audit.OpenArchive(path)
+		if err != nil {
+			shut()
+			return nil, nil, err
+		}
+		archives, also = append(archives, a), append(also, a)
+	}
+	return v.With(also...), shut, nil
 }
 
 func (c Code) stand(ctx context.Context, r request, in *bufio.Reader) (s *replay.Stand, err error) {
-	v, err := c.opener(r.Dir)
+	v, shut, err := c.opener(r.Place)
 	if err != nil {
 		return nil, err
 	}
+	defer shut()
 	err = errors.New("no history was sent")
 	for h, unread := range check.Read(in) {
 		if unread != nil {
@@ -123,9 +144,10 @@ func (c Code) stand(ctx context.Context, r request, in *bufio.Reader) (s *replay
 // standIn waits no longer than the tool does.
 func (c Code) standIn(run *check.Run, q StandRequest) (*replay.Stand, error) {
 	started := run.Started()
-	config := replay.Config{Code: c.Codes(started.Type, started.Version), Level: q.Level, Carried: run.Carried}
+	version := run.Version()
+	config := replay.Config{Code: c.Codes(started.Type, version), Level: q.Level, Carried: run.Carried}
 	if config.Code == nil {
-		return nil, fmt.Errorf("the program has no code for workflow %s version %d; give runtime.Open its definition", started.Type, started.Version)
+		return nil, fmt.Errorf("the program has no code for workflow %s version %d; give runtime.Open its definition", started.Type, version)
 	}
 	if q.Patience <= 0 {
 		return replay.StandAt(config, run.Entries, q.Until, q.Questions...)

@@ -11,16 +11,15 @@ import (
 	"github.com/clewflow/clew/replay"
 )
 
-// Check has the application hold its code against histories. dir is the directory of the store that they are from, if there is
-// one. progress may be nil. It can be asked once, as can Stand.
-func (s *Session) Check(ctx context.Context, level replay.Level, dir string, all iter.Seq2[check.History, error], progress func(check.Progress)) (*check.Report, error) {
-	a, err := s.ask(ctx, request{Dir: dir, Check: &checkRequest{level}}, all, progress)
+// Check has the application hold its code against histories. progress may be nil. It can be asked once, as can Stand.
+func (s *Session) Check(ctx context.Context, level replay.Level, from Place, all iter.Seq2[check.History, error], progress func(check.Progress)) (*check.Report, error) {
+	a, err := s.ask(ctx, request{Place: from, Check: &checkRequest{level}}, all, progress)
 	return a.Report, err
 }
 
 // Stand asks how a run of the history stands.
-func (s *Session) Stand(ctx context.Context, r StandRequest, dir string, h check.History) (*replay.Stand, error) {
-	a, err := s.ask(ctx, request{Dir: dir, Stand: &r}, func(yield func(check.History, error) bool) { yield(h, nil) }, nil)
+func (s *Session) Stand(ctx context.Context, r StandRequest, from Place, h check.History) (*replay.Stand, error) {
+	a, err := s.ask(ctx, request{Place: from, Stand: &r}, func(yield func(check.History, error) bool) { yield(h, nil) }, nil)
 	return a.Stand, err
 }
 

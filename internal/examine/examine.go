@@ -36,9 +36,15 @@ type Hello struct {
 	Refusal  string `json:"refusal,omitempty"` // why it cannot be looked at
 }
 
+// Place is where histories are from, for what is large.
+type Place struct {
+	Dir      string   `json:"dir,omitempty"`      // of the store; empty: there is none
+	Archives []string `json:"archives,omitempty"` // files, by their absolute paths
+}
+
 // request is what the tool wants.
 type request struct {
-	Dir   string        `json:"dir,omitempty"` // of the store, for large payloads; empty: there is none
+	Place
 	Check *checkRequest `json:"check,omitempty"`
 	Stand *StandRequest `json:"stand,omitempty"`
 }

@@ -57,7 +57,7 @@ func TestASessionHasAnEnd(t *testing.T) {
 	s, err := start(t, "well")
 	require.NoError(t, err)
 	assert.Equal(t, "b1", s.Hello.Build)
-	r, err := s.Check(t.Context(), replay.Strict, "", none, nil)
+	r, err := s.Check(t.Context(), replay.Strict, Place{}, none, nil)
 	require.NoError(t, err)
 	assert.Equal(t, "strict", r.Level)
 	assert.Equal(t, "b1", r.Build)
@@ -70,7 +70,7 @@ func TestASessionHasAnEnd(t *testing.T) {
 func TestAProgramThatBreaksOffIsNamed(t *testing.T) {
 	s, err := start(t, "mute")
 	require.NoError(t, err)
-	_, err = s.Check(t.Context(), replay.Names, "", none, nil)
+	_, err = s.Check(t.Context(), replay.Names, Place{}, none, nil)
 	assert.EqualError(t, err, "the program ended (exit status 2) before it had answered")
 	assert.Equal(t, "out of memory", err.(*Failure).Said)
 
@@ -81,7 +81,7 @@ func TestAProgramThatBreaksOffIsNamed(t *testing.T) {
 func TestHistoriesThatCannotBeGotAreNotAReport(t *testing.T) {
 	s, err := start(t, "well")
 	require.NoError(t, err)
-	_, err = s.Check(t.Context(), replay.Names, "", func(yield func(check.History, error) bool) { yield(check.History{}, assert.AnError) }, nil)
+	_, err = s.Check(t.Context(), replay.Names, Place{}, func(yield func(check.History, error) bool) { yield(check.History{}, assert.AnError) }, nil)
 	assert.ErrorIs(t, err, assert.AnError)
 }
 
@@ -89,7 +89,7 @@ func TestTheEndOfTheContextEndsASession(t *testing.T) {
 	s, err := start(t, "well")
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = s.Check(ctx, replay.Names, "", func(func(check.History, error) bool) { cancel() }, nil)
+	_, err = s.Check(ctx, replay.Names, Place{}, func(func(check.History, error) bool) { cancel() }, nil)
 	assert.ErrorIs(t, err, context.Canceled)
 }
 

@@ -40,11 +40,14 @@ var floors = []struct{ name, imports string }{
 	{"workflow", "history commands activity query internal/coro"},
 
 	{"replay", "history commands activity workflow internal/coro internal/diff"},
+	{"system", "activity workflow"},
 	{"timers", "history"},
 	{"dispatch", "history commands timers"},
 	{"lookup", "history query store"},
 	{"members", "history store"},
+	{"quotas", "history store"},
 	{"vault", "history"},
+	{"audit", "history store vault"},
 	{"store/memory", "history store"},
 	{"store/pebble", "history store"},
 	{"store/eventstore/esdbtest", ""},
@@ -55,13 +58,12 @@ var floors = []struct{ name, imports string }{
 
 	{"internal/coverage", "history workflow"},
 	{"check", "history workflow replay vault store/pebble internal/coro"},
-	{"internal/examine", "replay vault check"},
-	{"internal/socket", "history commands query store"},
+	{"internal/examine", "replay vault audit check"},
+	{"internal/socket", "history commands query store audit"},
 	{"vet", ""}, // knows clew by name
 	{"runtime", "*"},
 	{"", "*"}, // the root: documentation and examples
 	{"workflowtest", "*"},
-	{"system", "*"},
 	{"server", "*"},
 	{"examples/*", "*"},
 	{"internal/sim", "*"},

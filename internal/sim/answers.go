@@ -56,7 +56,7 @@ func (j *judge) count(id string, of func(history.Event) bool) (n int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, e := range j.of(idOf(id)).entries {
-		if of(e.Event) {
+		if e.Adopted == nil && of(e.Event) {
 			n++
 		}
 	}

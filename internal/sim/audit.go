@@ -55,7 +55,7 @@ func (w *World) audit() {
 		if n != len(s.entries) {
 			w.wrong("the disk has %d entries of %s, and %d were stored", n, id.Workflow, len(s.entries))
 		}
-		if err := replays(s.entries); err != nil {
+		if err := replays(s.entries, w.crowded); err != nil {
 			w.wrong("%s does not replay: %v", id.Workflow, err)
 		}
 	}
@@ -63,12 +63,13 @@ func (w *World) audit() {
 }
 
 // replays holds a history against the code of the last process, from several of its entries on.
-func replays(entries []history.Entry) error {
-	b, _ := workflow.BodyOf(program.Bind((&interpreter{next: true}).run))
+func replays(entries []history.Entry, crowded bool) error {
+	b, _ := workflow.BodyOf(program.Bind((&interpreter{next: true, crowded: crowded}).run))
 	codes := func(string, int) workflow.Code { return b.Code }
 	if err := replay.Verify(codes, replay.Strict, entries); err != nil {
 		return err
 	}
+	state := new(history.State)
 	for rest := entries; len(rest) > 0; {
 		run := replay.FirstRun(rest)
 		config, err := replay.ConfigOf(replay.Config{Level: replay.Strict, Code: b.Code}, entries, run)
@@ -77,6 +78,9 @@ func replays(entries []history.Entry) error {
 		}
 		for n := 1; n <= len(run); n += 1 + len(run)/4 {
 			m, err := replay.Remember(config, run[:n])
+			if err == nil {
+				err = unreadIs(state, entries, run[n-1].Seq, m)
+			}
 			if m != nil {
 				m.Stop()
 			}
@@ -85,6 +89,20 @@ func replays(entries []history.Entry) error {
 			}
 		}
 		rest = rest[len(run):]
+	}
+	return nil
+}
+
+// unreadIs folds a history up to an entry, and holds the signals that the code has not received there against what is recorded of them.
+func unreadIs(s *history.State, entries []history.Entry, to uint64, m *replay.Machine) error {
+	for s.Seq < to {
+		s.Evolve(entries[s.Seq])
+	}
+	if !s.Open() || s.Untold() || s.Suspended() || s.Run.Queued {
+		return nil
+	}
+	if n := m.UnreadCount(); n != s.Unread {
+		return fmt.Errorf("the code has %d signals to receive, and %d are recorded", n, s.Unread)
 	}
 	return nil
 }
@@ -152,7 +170,19 @@ func (w *World) auditRow(row query.Row) {
 		w.wrong("the index has run %s of %s up to entry %d, with %d entries, %d signals, %d activities and %d timers, and the log up to entry %d, with %d, %d, %d and %d",
 			row.Run, row.ID, row.Seq, row.Entries, row.Signals, row.Activities, row.Timers, state.Seq, state.Entries(), state.Run.Signals, len(state.Activities), len(state.Timers))
 	}
+	if row.Depth != state.Run.Depth || row.Unread != state.Unread || row.Attempt != highest(state.Activities) {
+		w.wrong("the index has run %s of %s at depth %d with %d signals unread and attempt %d, and the log at %d, with %d and %d",
+			row.Run, row.ID, row.Depth, row.Unread, row.Attempt, state.Run.Depth, state.Unread, highest(state.Activities))
+	}
 	if slices.Contains([]history.Status{history.StatusCompleted, history.StatusFailed}, row.Status) && row.Closed.IsZero() {
 		w.wrong("the index has run %s of %s as ended, and not when", row.Run, row.ID)
 	}
+}
+
+// highest is the highest number of an attempt among activities.
+func highest(activities map[history.Step]*history.Activity) (n int) {
+	for _, a := range activities {
+		n = max(n, a.Attempt)
+	}
+	return n
 }

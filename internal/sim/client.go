@@ -60,9 +60,31 @@ func (c *client) live() {
 		if c.w.pauses && c.w.hash(uint64(c.asked), c.name, "pause")%10 == 0 {
 			c.pause()
 		}
+		if c.w.pauses && c.w.hash(uint64(c.asked), c.name, "halt")%16 == 0 {
+			c.halt()
+		}
+		if c.w.limits && c.w.hash(uint64(c.asked), c.name, "limit")%8 == 0 {
+			c.changeLimit()
+		}
+		if c.w.limits && c.w.hash(uint64(c.asked), c.name, "apply")%6 == 0 {
+			c.applyPolicies()
+		}
+		if c.w.crowded && c.w.hash(uint64(c.asked), c.name, "room")%12 == 0 {
+			c.changeRoom()
+		}
+		if c.w.reruns && c.w.hash(uint64(c.asked), c.name, "rerun")%4 == 0 {
+			c.rerun()
+		}
 	}
 	if c.w.pauses {
 		c.letGoOn()
+		c.release()
+	}
+	if c.w.limits {
+		c.liftLimits()
+	}
+	if c.w.crowded {
+		c.makeRoom()
 	}
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
@@ -105,7 +127,11 @@ func (c *client) pause() {
 	c.asked++
 	request := fmt.Sprintf("%s-%d", c.name, c.asked)
 	if n>>8%2 == 0 {
-		c.insist(id, request, "pause", func(rt *runtime.Runtime) error { return rt.Pause(c.w.ctx, id, runtime.RequestID(request)) })
+		options := []runtime.CallOption{runtime.RequestID(request)}
+		if n>>9%2 == 0 {
+			options = append(options, runtime.HoldLimits())
+		}
+		c.insist(id, request, "pause", func(rt *runtime.Runtime) error { return rt.Pause(c.w.ctx, id, options...) })
 		return
 	}
 	c.unpause(id, request)
@@ -129,7 +155,9 @@ func (c *client) once(id, what string, ask func(*runtime.Runtime) error) error {
 	if _, err := c.w.stage.Wait(c.w.ctx, place); err != nil {
 		return err
 	}
-	c.of = c.node()
+	if c.of = c.node(); c.of == nil {
+		return runtime.ErrClosed
+	}
 	c.asks(fmt.Sprintf("it asks %s to %s %s", c.of.tag, what, id))
 	err := ask(c.of.rt)
 	c.asks("")
@@ -171,12 +199,16 @@ func (c *client) start(id, request string) {
 	}
 	on := []runtime.Option{runtime.RequestID(request)}
 	var h runtime.Handle[Program]
-	policy := runtime.IfRunning(runtime.Refuse)
+	policy, full := runtime.IfRunning(runtime.Refuse), c.whenFull()
 	if c.dice.IntN(4) == 0 {
 		policy = runtime.IfRunning(runtime.TerminateExisting)
 	}
 	err := c.insist(id, request, "start", func(rt *runtime.Runtime) (err error) {
-		h, err = runtime.Start(c.w.ctx, rt, id, program, in, on[0], policy)
+		opts := append(c.w.slotOf(id), on[0], policy)
+		if c.w.crowded {
+			opts = append(opts, full)
+		}
+		h, err = runtime.Start(c.w.ctx, rt, id, c.w.started(), in, opts...)
 		return err
 	})
 	if err == nil && !c.w.judge.hasRun(id, h.Run) {
@@ -308,7 +340,11 @@ func (w *World) mail(token string, info activity.Attempt) {
 				if _, err := w.stage.Wait(w.ctx, place); err != nil {
 					return
 				}
-				err := runtime.Complete(w.ctx, w.someone(w.hash(uint64(n), info.Execution, info.Run, token)).rt, activity.Declare[job, string](info.Activity), token, "done outside")
+				of := w.someone(w.hash(uint64(n), info.Execution, info.Run, token))
+				if of == nil {
+					return
+				}
+				err := runtime.Complete(w.ctx, of.rt, activity.Declare[job, string](info.Activity), token, "done outside")
 				place.Rank = answers
 				if _, err := w.stage.Wait(w.ctx, place); err != nil {
 					return

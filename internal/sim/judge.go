@@ -23,6 +23,10 @@ type judge struct {
 	asked map[string]*history.SendAsked // messages of steps, by their requests
 	told  map[string]bool               // requests that were recorded, by "workflow request" and "workflow request kind"
 	nodes nodes
+	slots map[string]int      // how many runs of a key are open and have begun
+	rules *history.Policies   // nil: none yet
+	laid  []*history.Policies // by their versions
+	ruled time.Time           // when a rule began or ended to halt runs, by the clock of the world
 }
 
 // stream is what is known of an execution.
@@ -32,26 +36,29 @@ type stream struct {
 	chain    history.Chain
 	outcomes map[string]string // of the current run
 	requests map[string]int
-	letters  map[string]int // of the current chain
-	most     int            // letters that any chain was sent
-	updates  map[string]int // of the current chain, that are accepted and not answered, and what is added
+	letters  map[string]int       // of the current chain
+	finds    map[history.Step]int // of the current run: how many runs there were to be found when it was asked
+	most     int                  // letters that any chain was sent
+	updates  map[string]int       // of the current chain, that are accepted and not answered, and what is added
 	tries    map[history.Step]*try
 	cancels  bool      // the run before was asked to end, went on, and this one is not asked yet
 	at       time.Time // when something was stored last, by the clock of the world
 	decider  string    // the node that has decided last
 	listener string    // the node that has recorded the last input
 	paused   time.Time // when it was held last, by the clock of the world
+	pausedAt time.Time // and by what the log says
+	halted   bool      // something came while a rule halted it
 }
 
 func newJudge(w *World) *judge {
-	return &judge{w: w, all: map[history.ID]*stream{}, begun: map[string]bool{}, asked: map[string]*history.SendAsked{}, told: map[string]bool{}, nodes: newNodes()}
+	return &judge{w: w, all: map[history.ID]*stream{}, begun: map[string]bool{}, asked: map[string]*history.SendAsked{}, told: map[string]bool{}, slots: map[string]int{}, nodes: newNodes()}
 }
 
 func (j *judge) of(id history.ID) *stream {
 	s := j.all[id]
 	if s == nil {
 		s = &stream{
-			outcomes: map[string]string{}, requests: map[string]int{}, letters: map[string]int{}, updates: map[string]int{}, tries: map[history.Step]*try{},
+			outcomes: map[string]string{}, requests: map[string]int{}, letters: map[string]int{}, updates: map[string]int{}, tries: map[history.Step]*try{}, finds: map[history.Step]int{},
 		}
 		j.all[id] = s
 	}
@@ -101,7 +108,7 @@ func (j *judge) stored(id history.ID, before uint64, entries []history.Entry) {
 		j.w.sometimes("several inputs in one append")
 	}
 	j.lookAtTail(id, s)
-	j.w.note("stored %s to %d: %x", id.Workflow, s.state.Seq, s.state.Hash[:6])
+	j.w.note("stored %s to %d: %x %s", id.Workflow, s.state.Seq, s.state.Hash[:6], kindsOf(entries))
 }
 
 // look looks at one entry that was stored.
@@ -130,6 +137,9 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	if e.Request != "" {
 		j.told[id.Workflow+" "+e.Request] = true
 		key := e.Request + " " + e.Event.Kind()
+		if v, ok := e.Event.(*history.PolicyApplied); ok { // one for each activity
+			key += fmt.Sprint(" ", v.Step)
+		}
 		if s.requests[key]++; s.requests[key] > 1 {
 			j.w.wrong("%s: request %s is recorded again", at(), e.Request)
 		}
@@ -138,13 +148,22 @@ func (j *judge) look(id history.ID, s *stream, e history.Entry) {
 	if begins {
 		j.lookAtBeginning(at, s, started)
 	}
-	j.lookAtPause(at, s, e)
-	j.lookAtOutcome(at, s, e)
-	j.lookAtOthers(at, s, e)
-	j.lookAtTry(at, s, e)
+	if e.Adopted != nil && !begins {
+		j.lookAtAdopted(at, s, e)
+	} else {
+		j.lookAtPause(at, s, e)
+		j.lookAtHalt(at, s, e)
+		j.lookAtOutcome(at, s, e)
+		j.lookAtOthers(at, s, e)
+		j.lookAtFind(at, s, e)
+		j.lookAtTry(at, s, e)
+	}
 	j.owe(s, e)
 	j.lookAtNode(s, e)
+	had := keyHeld(&s.state)
 	s.state.Evolve(e)
+	j.lookAtSlot(at, s, had)
+	j.lookAtCrowd(at, s, e)
 	s.entries = append(s.entries, e)
 	j.happened(s, e)
 }
@@ -155,6 +174,10 @@ func (j *judge) lookAtOutcome(at func() string, s *stream, e history.Entry) {
 	if what == "" {
 		return
 	}
+	if child := s.state.Children[step]; asked == "child" && child != nil && (child.Again || e.Adopted != nil) && e.Event.Kind() == "child-started" {
+		delete(s.outcomes, what) // of the same child, or of the one in its place
+		j.w.sometimes("an adopted child begins again")
+	}
 	if other := s.outcomes[what]; other != "" {
 		j.w.wrong("%s: another outcome of %s, after %s", at(), what, other)
 	}
@@ -162,7 +185,7 @@ func (j *judge) lookAtOutcome(at func() string, s *stream, e history.Entry) {
 	if step == 0 {
 		return
 	}
-	known := map[string]bool{"activity": s.state.Activities[step] != nil, "child": s.state.Children[step] != nil, "send": s.state.Sends[step] != nil}
+	known := map[string]bool{"activity": s.state.Activities[step] != nil, "child": s.state.Children[step] != nil, "send": s.state.Sends[step] != nil, "find": s.state.Finds[step] != nil}
 	due, timer := s.state.Timers[step]
 	known["timer"] = timer
 	if !known[asked] {
@@ -200,6 +223,8 @@ func outcomeOf(e history.Event) (what string, step history.Step, asked string) {
 		return of("child", v.Step)
 	case *history.Sent:
 		return of("send", v.Step)
+	case *history.FindAnswered:
+		return of("find", v.Step)
 	case *history.ChildStarted:
 		return fmt.Sprint("start of the child of step ", v.Step), v.Step, "child"
 	case *history.UpdateAccepted:
@@ -223,6 +248,9 @@ func (j *judge) lookAtOthers(at func() string, s *stream, e history.Entry) {
 	case *history.SendAsked:
 		j.asked[fmt.Sprintf("send:%s:%d", run, v.Step)] = v
 	case *history.Sent:
+		if asked := s.state.Sends[v.Step]; asked != nil {
+			run = asked.Run // that has adopted this from it
+		}
 		request := fmt.Sprintf("send:%s:%d", run, v.Step)
 		a := j.asked[request]
 		if a != nil && !a.Cancel && v.Refused == "" && !j.told[a.ID+" "+request+" signaled"] {
@@ -268,4 +296,13 @@ func (j *judge) intrude(id history.ID) {
 // ids are those of all executions, in order. The caller holds j.mu.
 func (j *judge) ids() []history.ID {
 	return slices.SortedFunc(maps.Keys(j.all), func(a, b history.ID) int { return strings.Compare(a.Workflow, b.Workflow) })
+}
+
+// kindsOf lists what entries say, for diaries.
+func kindsOf(entries []history.Entry) string {
+	kinds := make([]string, len(entries))
+	for i, e := range entries {
+		kinds[i] = e.Event.Kind()
+	}
+	return strings.Join(kinds, " ")
 }

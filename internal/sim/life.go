@@ -99,8 +99,11 @@ func (l *life) restart(ctx context.Context, err error) {
 
 // code is what a process runs.
 func (l *life) code(next bool) []workflow.Definition {
-	i := &interpreter{next: next}
-	all := []workflow.Definition{program.Bind(i.run), work.Bind(l.do), once.Bind(l.do), outside}
+	i := &interpreter{next: next, crowded: l.w.crowded}
+	all := []workflow.Definition{l.programs(i), l.work(), once.Bind(l.do), outside}
+	if l.w.crowded {
+		all = append(all, crowd.Bind(i.run), helper.Bind(i.run))
+	}
 	if l.idle {
 		return all
 	}
@@ -121,7 +124,11 @@ func (l *life) errand(e runtime.Errand) {
 
 // pace is what the runtime does of its own accord.
 func (l *life) pace(ctx context.Context, p runtime.Pace) {
-	_, _ = l.wait(ctx, stage.Place{Rank: paces, Execution: p.Of.Workflow, What: p.What + l.at()}) // who is cut off finds out
+	rank := paces
+	if p.What == runtime.TurnPace {
+		rank = turns
+	}
+	_, _ = l.wait(ctx, stage.Place{Rank: rank, Execution: p.Of.Workflow, Step: uint64(p.Step), What: p.What + l.at()}) // who is cut off finds out
 }
 
 // die ends the life that there is, where it stands.
@@ -170,8 +177,9 @@ func (w *World) crash() {
 // do makes an attempt of an activity, as the seed says.
 func (l *life) do(ctx context.Context, in job) (string, error) {
 	info := activity.Info(ctx)
-	one := l.hands.take(ctx, info)
+	one := l.hands.take(ctx, info, keyOf(in))
 	defer l.hands.leave(one)
+	l.w.judge.beginsWithin(l, info, in)
 	from, resumes := activity.Checkpoint[int](ctx)
 	l.w.judge.begins(info, time.Now().Add(l.offset), from, resumes)
 	l.w.judge.beginsOnce(l, one)

@@ -64,6 +64,7 @@ func (j *judge) said(id history.ID, entries []history.Entry) {
 			j.w.wrong("entry %d of %s: %v", e.Seq, id, err)
 		}
 		s.entries = append(s.entries, e)
+		j.ruledBy(id, e)
 		if how := n.gone[id.Workflow]; how != "" {
 			j.w.wrong("entry %d of %s: it goes on after it was %s", e.Seq, id, how)
 		}
@@ -101,6 +102,9 @@ func (j *judge) acts(l *life, id history.ID, entries []history.Entry) {
 		}
 		return
 	}
+	if id.Family() != "" {
+		return // policies belong to nobody
+	}
 	if j.nodes.tried[entries[0].Hash] {
 		return // it was begun when it was all right
 	}
@@ -127,7 +131,7 @@ func (j *judge) acts(l *life, id history.ID, entries []history.Entry) {
 // decides reports whether an entry is one that only the owner of an execution records: what the code answers, and what is due.
 func decides(e history.Entry) bool {
 	_, fired := e.Event.(*history.TimerFired)
-	return fired || e.Event.Role() == history.Decision
+	return (fired || e.Event.Role() == history.Decision) && e.Adopted == nil // what another run has decided is repeated by whoever begins
 }
 
 // mayNot says why a node may not act for an execution as things stand in the log: it must have owned it at some time, and not have

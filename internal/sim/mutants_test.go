@@ -42,13 +42,27 @@ var mutants = []mutant{
 	{"told-too-early", "runtime/turn.go",
 		"\tif len(asks) == 0 {\n\t\te.Told = e.Seq\n", "\tif len(asks) >= 0 {\n\t\te.Told = e.Seq\n"},
 	{"not-told-again", "runtime/turn.go",
-		"\tif w.works() && m.state.Pause == nil {\n\t\tif err := w.catchUp(m)", "\tif w.works() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
+		"\tif w.works() && !w.isHalted(m.state) {\n\t\tif err := w.catchUp(m)", "\tif w.works() && m.state == nil {\n\t\tif err := w.catchUp(m)"},
 
 	// Requests.
 	{"request-done-again", "runtime/turn.go",
 		"\tif again {\n\t\tc.answer.nothing = true\n", "\tif again && c.by == history.Clock {\n\t\tc.answer.nothing = true\n"},
 	{"requests-of-run-before-forgotten", "runtime/request.go",
 		"again || !c.named ||", "again || true ||"},
+
+	// What a rule halts.
+	{"halted-is-told", "runtime/owner.go",
+		"w.halted = w.x.rt.halted(m.state.Run.Type)", "w.halted = false && before"},
+	{"halted-is-begun", "dispatch/halt.go",
+		"\tq.halted = halted\n", ""},
+	{"lifted-is-left", "runtime/halt.go",
+		"\t\ttell(r.laws.lifted)\n", ""},
+
+	// What a pause holds.
+	{"held-limits-do-not-move", "history/pause.go",
+		"\t\ta.Held += a.share(e.Held, at.At)\n", "\t\t_ = a\n"},
+	{"held-limit-passes", "history/activity.go",
+		"if !p.HoldsLimits() {\n\t\tearlier(a.Deadline()", "if true {\n\t\tearlier(a.Deadline()"},
 
 	// Wakes.
 	{"wake-not-set", "runtime/execution.go",
@@ -97,6 +111,14 @@ var mutants = []mutant{
 		"\t\tx.settle(v.Step, fmt.Errorf(\"%w: %s\", activity.ErrTimeout, v.Limit))\n", ""},
 	{"place-in-hand-not-given-back", "dispatch/hand.go",
 		"\tq.free++\n", "\tif !h.work.abandoned {\n\t\tq.free++\n\t}\n"},
+	{"slot-not-given-back", "dispatch/limit.go", "\t\tb.inUse--\n", ""},
+	{"limit-off-by-one", "dispatch/limit.go", "case l.AtOnce > 0 && b.inUse >= b.most.AtOnce:\n\t\treturn false", "case l.AtOnce > 0 && b.inUse > b.most.AtOnce:\n\t\treturn false"},
+	{"run-slot-not-given-back", "dispatch/slot.go", "\t\tk.n, k.of.n = k.n-1, k.of.n-1\n", ""},
+	{"run-limit-off-by-one", "dispatch/slot.go", "l.AtOnce == 0 || n < l.AtOnce", "l.AtOnce == 0 || n <= l.AtOnce"},
+	{"open-runs-not-counted", "dispatch/slot.go", "\t\tstate := begun\n\t\tif r.Queued {", "\t\tstate := waits\n\t\tif true {"},
+	{"continued-run-takes-another-slot", "dispatch/slot.go", "\t\tr.run, r.chain = run.ID, run.Chain\n\t\tif now == waits {", "\t\ts.remove(r)\n\t\tr = nil\n\t\tif false {"},
+	{"retries-under-no-limit", "dispatch/lane.go", "\t\tif !w.Local {\n\t\t\tl.buckets", "\t\tif !w.Local && w.Number <= 1 {\n\t\t\tl.buckets"},
+	{"who-waits-for-a-limit-is-forgotten", "dispatch/limit.go", "\t\tb.refs--\n\t\tq.stir(b)\n", "\t\tb.refs--\n"},
 	{"retry-time-ignored", "dispatch/dispatch.go",
 		"\tif at.After(now) {\n", "\tif at.After(now.Add(time.Hour)) {\n"},
 
@@ -107,6 +129,10 @@ var mutants = []mutant{
 		"next.Carried, next.Updates = history.Ranges(c.Unread), c.Updates", "next.Carried = history.Ranges(c.Unread)"},
 	{"carried-not-told", "runtime/memory.go",
 		"\tconfig.Carried, m.carried = m.carried, nil\n", "\tm.carried = nil\n"},
+	{"unread-not-recorded", "runtime/turn.go",
+		"\t\te.Unread = m.machine.UnreadCount()\n", ""},
+	{"depth-not-handed-on", "commands/execution.go",
+		"Root: r.Root, Depth: r.Depth,", "Root: r.Root,"},
 	{"late-cancel-dropped", "runtime/turn.go",
 		"\treturn w.record(m, late, history.Code, \"\")\n", "\treturn nil\n"},
 
@@ -117,6 +143,14 @@ var mutants = []mutant{
 		"\tx.childrenAgain(s, durable)\n", ""},
 	{"sends-not-made-again", "runtime/activity.go",
 		"\tx.sendsAgain(s, durable)\n", ""},
+	{"lookups-not-made-again", "runtime/activity.go",
+		"\tx.findsAgain(s, durable)\n", ""},
+	{"lookup-does-not-wait-for-the-index", "runtime/find.go",
+		"\treturn r.fresh(ctx, q)\n", "\tq.Stale = true\n\treturn r.fresh(ctx, q)\n"},
+	{"lookup-finds-itself", "query/window.go",
+		"\treturn Where(q, None(Runs.Run.Is(run)))\n", "\treturn q\n"},
+	{"lookup-sees-what-came-later", "query/window.go",
+		"\tif q.Until.IsZero() || q.Until.After(end) {\n", "\tif q.Until.After(end) {\n"},
 	{"children-do-not-follow", "runtime/child.go",
 		"\tif s.Run.HadChildren {\n", "\tif s.Run.HadChildren && s.Run.ID == \"\" {\n"},
 	{"child-does-not-look-at-parent", "runtime/activity.go",
@@ -136,7 +170,7 @@ var mutants = []mutant{
 	{"index-skips-one", "lookup/run.go",
 		"g.end(g.read(ctx, log, position))", "g.end(g.read(ctx, log, store.At(position.Commit+1)))"},
 	{"index-keeps-continued-run-open", "lookup/fold.go",
-		"\t\tr.close(query.Continued, at)\n", "\t\tr.told = r.Seq\n"},
+		"\t\tr.close(query.Continued, event.Closing, at)\n", "\t\tr.told = r.Seq\n"},
 	{"index-forgets-status", "lookup/apply.go",
 		"if r.Status != r.was {", "if r.Status != r.was && r.open() {"},
 
@@ -162,13 +196,23 @@ var mutants = []mutant{
 	{"not-taken-up", "runtime/share.go",
 		"\t\t\tn.takeUpOne(within, group, tail)\n", ""},
 	{"wake-of-taken-up-not-set", "runtime/share.go",
-		"\tn.r.wakes.WakeBy(tail.ID, tail.Wake, n.r.now())\n\tif tail.Due", "\tif tail.Due"},
+		"\tn.r.wakes.WakeBy(tail.ID, tail.Wake, n.r.now())\n\tif n.r.toDo", "\tif n.r.toDo"},
 	{"says-before-letting-go", "runtime/share.go",
 		"\t\tif !n.letGo(ctx) {\n\t\t\treturn\n\t\t}\n\t\tn.mu.Lock()\n\t\tif to.After", "\t\tif ctx.Err() != nil {\n\t\t\treturn\n\t\t}\n\t\tn.mu.Lock()\n\t\tif to.After"},
 	{"who-does-not-own-answers", "runtime/owner.go",
 		"{ return w.owns && w.x.rt.working.Load() }", "{ return w.x.rt.working.Load() }"},
 	{"not-refreshed", "runtime/refresh.go",
 		"\tif r.node == nil || m.state == nil || m.guessed {\n", "\tif r != nil {\n"},
+
+	// Runs that go on from others.
+	{"messages-behind-the-cut-forgotten", "commands/adopt.go",
+		"\t\tcase *history.Signaled, *history.UpdateAccepted:\n\t\t\ttold = true\n", ""},
+	{"outcomes-adopted-twice", "commands/adopt.go",
+		"told = open[o.step] && !o.failed && o.step != without", "told = !o.failed && o.step != without"},
+	{"past-told-with-other-numbers", "replay/adopt.go",
+		"\tp := m.adopts.Told(nth)\n", "\tp := m.adopts.Told(nth + 1<<20)\n"},
+	{"adopted-attempts-go-on", "history/adopt.go",
+		"if e.Adopted == nil || e.Event.Role() != Note {", "if e.Adopted == nil || e.Seq > 0 {"},
 }
 
 // Equivalent are changes that look like bugs and are none, because something else stands in for what they take away: they are not
@@ -188,7 +232,7 @@ var mutants = []mutant{
 // TestMutants.
 func TestEveryMutantHasItsPlace(t *testing.T) {
 	names := map[string]bool{}
-	for _, m := range mutants {
+	for _, m := range every() {
 		if names[m.name] {
 			t.Errorf("there are two mutants called %s", m.name)
 		}

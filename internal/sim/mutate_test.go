@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ var (
 func TestMutants(t *testing.T) {
 	dir := t.TempDir()
 	t.Run("none", func(t *testing.T) {
-		if said, n := planted(t, dir, "", "", 20); n >= 0 {
+		if said, n := planted(t, dir, "TestWorlds", "", "", 20); n >= 0 {
 			t.Fatalf("without any mutant world %d is wrong: %s", n, said)
 		}
 	})
@@ -37,7 +38,7 @@ func TestMutants(t *testing.T) {
 				t.Fatal(err)
 			}
 			began := time.Now()
-			said, n := planted(t, dir, m.file, text, *most)
+			said, n := planted(t, dir, m.worlds(), m.file, text, *most)
 			if n < 0 {
 				t.Fatalf("it lives through %d worlds: %s", *most, said)
 			}
@@ -48,11 +49,11 @@ func TestMutants(t *testing.T) {
 
 // chosen are the mutants that are tried.
 func chosen(t *testing.T) (some []mutant) {
-	for i, m := range mutants {
+	for i, m := range every() {
 		day := time.Now().YearDay() * *sample
 		switch {
 		case *only != "" && m.name != *only:
-		case *sample > 0 && (i-day%len(mutants)+len(mutants))%len(mutants) >= *sample:
+		case *sample > 0 && (i-day%len(every())+len(every()))%len(every()) >= *sample:
 		default:
 			some = append(some, m)
 		}
@@ -63,6 +64,14 @@ func chosen(t *testing.T) (some []mutant) {
 	return some
 }
 
+// worlds is the test that looks for m.
+func (m mutant) worlds() string {
+	if slices.Contains(keptMutants, m) {
+		return "TestKeptWorlds"
+	}
+	return "TestWorlds"
+}
+
 var (
 	wrongs = regexp.MustCompile(`(?m)^\s*WRONG: (.*)$`)
 	counts = regexp.MustCompile(`(\d+) seeds, \d+ appends`)
@@ -70,7 +79,7 @@ var (
 
 // planted builds the worlds with a file replaced and runs them. It returns what the first one that is wrong said, and how many were
 // run until then; -1 if none is wrong.
-func planted(t *testing.T, dir, file, text string, most int) (said string, n int) {
+func planted(t *testing.T, dir, worlds, file, text string, most int) (said string, n int) {
 	overlay, program := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "worlds.test")
 	replace := map[string]string{}
 	if file != "" {
@@ -95,7 +104,7 @@ func planted(t *testing.T, dir, file, text string, most int) (said string, n int
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("it does not compile: %v\n%s", err, out)
 	}
-	out, err := exec.Command(program, "-test.run", "^TestWorlds$", "-test.v", "-test.timeout", "10m", "-shrink=false", "-seed", fmt.Sprint(*first), "-seeds", fmt.Sprint(most)).CombinedOutput()
+	out, err := exec.Command(program, "-test.run", "^"+worlds+"$", "-test.v", "-test.timeout", "10m", "-shrink=false", "-seed", fmt.Sprint(*first), "-seeds", fmt.Sprint(most)).CombinedOutput()
 	if err == nil {
 		return "", -1
 	}

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"testing/synctest"
 	"time"
 
 	"github.com/clewflow/clew/internal/stage"
@@ -130,7 +129,7 @@ func (w *World) populate() {
 		w.open()
 		return
 	}
-	for len(w.all()) < w.nodes {
+	for len(w.all()) < w.nodes && !w.isWrong() { // one that cannot open has said so
 		w.join("")
 	}
 }
@@ -142,12 +141,15 @@ func (w *World) all() []*life {
 	return slices.Clone(w.lives)
 }
 
-// someone is a process that can be asked.
+// someone is a process that can be asked; nil if there is none, as when something was wrong and all has ended.
 func (w *World) someone(n uint64) *life {
 	if w.nodes == 0 {
 		return w.alive()
 	}
 	all := w.all()
+	if len(all) == 0 {
+		return nil
+	}
 	return all[n%uint64(len(all))]
 }
 
@@ -224,14 +226,14 @@ func (w *World) kill(l *life) {
 	w.judge.dies()
 	w.without(l)
 	l.end()
-	if l.isLeaving() {
-		return // it is waited for
+	if !l.isLeaving() { // else it is waited for
+		w.dying.Go(func() {
+			<-l.ran
+			_ = l.rt.Close() // of a log in memory
+			_ = l.index.Close()
+		})
 	}
-	w.dying.Go(func() {
-		<-l.ran
-		_ = l.rt.Close() // of a log in memory
-		_ = l.index.Close()
-	})
+	w.rest() // it ends before anything else happens
 }
 
 // leave ends a node as its users do.
@@ -282,13 +284,13 @@ func (w *World) trouble() {
 		w.kill(l)
 	case n < 3:
 		w.kill(l)
-		synctest.Wait()
+		w.rest()
 		w.join(l.name)
 	case n < 4 && len(all) > 1:
 		w.leave(l)
 	case n < 5:
 		w.leave(l)
-		synctest.Wait()
+		w.rest()
 		w.join(l.name)
 	case n < 7 && len(all) < 5:
 		w.join("")
@@ -349,7 +351,7 @@ func (w *World) carryOut() {
 		if p := w.plans[i]; !time.Now().Before(p.at) {
 			w.plans = slices.Delete(w.plans, i, i+1)
 			p.do()
-			synctest.Wait() // what follows from it does before anything else
+			w.rest() // what follows from it does before anything else
 			w.hasChanged()
 			continue
 		}

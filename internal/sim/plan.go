@@ -33,7 +33,7 @@ func parts() (all []string) {
 	for _, f := range faults {
 		all = append(all, string(f))
 	}
-	return append(all, "death", "pause", "clock", "code", "favourites", "forgetting", "few hands", "troubles", "clocks apart", "makers apart", "pauses")
+	return append(all, "death", "pause", "clock", "code", "favourites", "forgetting", "few hands", "troubles", "clocks apart", "makers apart", "pauses", "reruns", "limits", "slots", "crowd")
 }
 
 // spare takes parts out of the weather.
@@ -62,6 +62,14 @@ func (f *weather) spare(p Plan) {
 			f.apart = false
 		case "pauses":
 			f.pauses = false
+		case "crowd":
+			f.crowded = false
+		case "limits":
+			f.limits = false
+		case "slots":
+			f.slots = false
+		case "reruns":
+			f.reruns = false
 		default:
 			delete(f.rates, fault(part))
 		}
@@ -96,6 +104,14 @@ func (f *weather) has(part string) bool {
 		return f.apart
 	case "pauses":
 		return f.pauses
+	case "crowd":
+		return f.crowded
+	case "limits":
+		return f.limits
+	case "slots":
+		return f.slots
+	case "reruns":
+		return f.reruns
 	}
 	return f.rates[fault(part)] > 0
 }

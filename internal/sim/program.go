@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/activity"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/workflow"
 )
 
@@ -38,7 +39,7 @@ type letter struct {
 type sum struct{ Sum int }
 
 var (
-	work    = activity.Declare[job, string]("work", activity.Retry{Initial: time.Second}, activity.StartToClose(5*time.Second), activity.ScheduleToClose(2*time.Minute))
+	work    = activity.Declare[job, string]("work", activity.KeyOf(keyOf), activity.Retry{Initial: time.Second}, activity.StartToClose(5*time.Second), activity.ScheduleToClose(2*time.Minute))
 	beating = activity.Declare[job, string]("beating", activity.Retry{Initial: time.Second}, activity.HeartbeatWithin(2*time.Second), activity.StartToClose(time.Minute), activity.ScheduleToClose(3*time.Minute))
 	once    = activity.Declare[job, string]("once", activity.MaxAttempts(1), activity.StartToClose(3*time.Second), activity.ScheduleToStart(time.Minute))
 	outside = activity.External[string]("outside", activity.ScheduleToClose(30*time.Second))
@@ -56,7 +57,7 @@ type job struct{ N int }
 
 // leaves and branches are what programs are made of.
 var (
-	leaves   = []string{"work", "work", "work", "beating", "once", "outside", "sleep", "sleep", "read", "step", "value", "gate", "attribute", "send", "quick", "long"}
+	leaves   = []string{"work", "work", "work", "beating", "once", "outside", "sleep", "sleep", "read", "step", "value", "gate", "attribute", "send", "quick", "long", "find"}
 	branches = []string{"seq", "seq", "par", "par", "race", "loop", "child", "abandoned", "scope", "saga", "map"}
 )
 
@@ -107,8 +108,9 @@ func (p *Program) shorten() {
 
 // interpreter runs programs. Code of the next release asks for something before each gate.
 type interpreter struct {
-	next   bool
-	values atomic.Int64 // that were made: each is another
+	next    bool
+	crowded bool
+	values  atomic.Int64 // that were made: each is another
 }
 
 // run is the workflow.
@@ -222,10 +224,10 @@ func (i *interpreter) do(ctx workflow.Context, root *Program, p Program) error {
 		return nil
 	case "child":
 		on := []workflow.ParentClose{workflow.CancelChild, workflow.TerminateChild, workflow.AbandonChild}[p.N%3]
-		_, err := workflow.Child(ctx, program, Program{Do: "root", Of: p.Of}, workflow.OnParentClose(on))
+		_, err := workflow.Child(ctx, i.child(), Program{Do: "root", Of: p.Of}, workflow.OnParentClose(on))
 		return err
 	case "abandoned":
-		c := workflow.BeginChild(ctx, program, Program{Do: "root", Of: p.Of}, workflow.OnParentClose(workflow.AbandonChild))
+		c := workflow.BeginChild(ctx, i.child(), Program{Do: "root", Of: p.Of}, workflow.OnParentClose(workflow.AbandonChild))
 		return c.Started(ctx)
 	case "scope":
 		scope, cancel := workflow.WithTimeout(ctx, p.For)
@@ -305,6 +307,12 @@ func (i *interpreter) leaf(ctx workflow.Context, root *Program, p Program) error
 		}
 	case "attribute":
 		workflow.SetAttributes(ctx, round.Set(p.N))
+	case "find":
+		if p.N%2 == 0 {
+			_, err = workflow.Count(ctx, query.Query{})
+		} else {
+			_, err = workflow.Find(ctx, query.Query{Order: "id"})
+		}
 	case "send":
 		err = workflow.Send(ctx, "w"+p.Name, post.With(letter{}))
 	default:

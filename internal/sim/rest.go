@@ -24,11 +24,12 @@ func (j *judge) atRest() {
 	defer j.mu.Unlock()
 	idle, calm := j.w.hands == 0 || l.rt.Stats().InHand < j.w.hands, j.w.isWell() && l.errands.Load() == 0
 	var rest []history.ID
+	busy := false
 	for _, id := range j.ids() {
 		a := l.rt.Agenda(id.Workflow)
 		switch s := j.all[id]; {
 		case a.Working || !a.Again.IsZero():
-			calm = false // it is taken up again, which finds everything
+			calm, busy = false, true // it is taken up again, which finds everything
 		case isOpen(&s.state):
 			rest = append(rest, id)
 			j.asleep(l, id, &s.state, a)
@@ -36,8 +37,17 @@ func (j *judge) atRest() {
 		}
 	}
 	for _, id := range rest {
-		if calm {
+		if calm && !j.all[id].state.Run.Queued { // what it has taken over is said when it begins
 			j.unsaid(id, &j.all[id].state)
+		}
+	}
+	if !busy { // who is yet to hear that something is recorded may hold a limit by what was before
+		j.unused(l, rest)
+		if calm {
+			j.crowdsOut(l, rest)
+		}
+		if calm && !j.w.crowded {
+			j.unbegun(rest)
 		}
 	}
 	for _, one := range l.hands.inHand() {
@@ -54,12 +64,12 @@ func (j *judge) asleep(l *life, id history.ID, s *history.State, a runtime.Agend
 	asleep := !wake.IsZero() && (a.Wake.IsZero() || a.Wake.After(wake)) && (a.Look.IsZero() || a.Look.After(wake))
 	soon := s.Stall != nil && !a.Wake.IsZero() && a.Wake.Before(now.Add(6*time.Minute)) // the code is tried again
 	if !a.Wake.IsZero() && !a.Wake.After(now.Add(time.Second)) {
-		soon = soon || !wake.IsZero() && !wake.After(now) // it was woken, that could not be recorded, and it is woken again
+		soon = soon || !wake.IsZero() && !wake.After(now.Add(time.Second)) // it was woken, that could not be recorded, and it is woken again, at most a second late
 	}
 	switch {
 	case asleep && !soon:
 		j.w.wrong("%s is to be woken at %s, and the runtime will at %s and look at %s", id.Workflow, wake, a.Wake, a.Look)
-	case s.Due() && !soon:
+	case s.Due() && !soon && !j.mayRest(s):
 		tail, _, _ := j.w.disk.Open().Tail(context.Background(), id)
 		j.w.wrong("%s is due from entry %d on, and nobody works on it: %+v, stall %+v, tail %+v", id.Workflow, s.Told+1, a, s.Stall, tail)
 	}
@@ -69,7 +79,7 @@ func (j *judge) asleep(l *life, id history.ID, s *history.State, a runtime.Agend
 func (j *judge) undone(id history.ID, s *history.State, a runtime.Agenda, idle bool) {
 	for _, step := range slices.Sorted(maps.Keys(s.Activities)) {
 		open := s.Activities[step]
-		if !slices.Contains(a.Steps, step) && !open.Pending && s.Stall == nil && s.Pause == nil {
+		if !slices.Contains(a.Steps, step) && !open.Pending && s.Stall == nil && !s.Suspended() && !j.mayRest(s) {
 			j.w.wrong("%s: nobody will make activity %s (step %d)", id.Workflow, open.Name, step)
 		}
 	}
@@ -87,6 +97,9 @@ func (j *judge) idle(id history.ID, a runtime.Agenda, idle bool) {
 func (j *judge) unsaid(id history.ID, s *history.State) {
 	if len(s.Sends) > 0 {
 		j.w.wrong("%s: nobody delivers its messages %v", id.Workflow, slices.Sorted(maps.Keys(s.Sends)))
+	}
+	if len(s.Finds) > 0 {
+		j.w.wrong("%s: nobody answers its lookups %v", id.Workflow, slices.Sorted(maps.Keys(s.Finds)))
 	}
 	if j.isLeft(s) {
 		j.w.wrong("%s was to end with its parent %s, and does not", id.Workflow, s.Run.Parent.ID)

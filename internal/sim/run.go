@@ -19,14 +19,24 @@ func (j *judge) lookAtBeginning(at func() string, s *stream, e *history.Started)
 	for _, u := range e.Updates {
 		carried[u.Update] = true
 	}
+	if e.Adopts != nil { // what was accepted and not answered is among what is adopted
+		clear(s.updates)
+	}
 	for update, n := range s.updates {
 		if !carried[update] && !takesTime(n) { // what a handler was about to answer ends with its run
 
 			j.w.wrong("%s: update %s was accepted in the run before, and nobody answers it", at(), update)
 		}
 	}
-	s.cancels = e.Run != e.Chain && s.state.Run.CancelRequested // else its code would have ended it
+	s.cancels = e.Run != e.Chain && e.Adopts == nil && s.state.Run.CancelRequested // else its code would have ended it
 	j.begun[e.Run] = true
+	depth := 0
+	if parent := j.all[idOf(e.Parent.ID)]; e.Parent.ID != "" {
+		depth = parent.state.Run.Depth + 1
+	}
+	if e.Depth != depth {
+		j.w.wrong("%s: it stands %d below the topmost, want %d", at(), e.Depth, depth)
+	}
 }
 
 // owe keeps count of what is to be answered.
@@ -93,7 +103,10 @@ func (j *judge) isLeft(s *history.State) bool {
 var neverPassed = []string{"execution", "run"}
 
 // lookAtEnd looks at a run that was ended by a limit.
-func (j *judge) lookAtEnd(at func() string, e *history.TimedOut) {
+func (j *judge) lookAtEnd(at func() string, s *stream, e *history.TimedOut) {
+	if s.state.Pause.HoldsLimits() && slices.Contains(neverPassed, e.Limit) {
+		j.w.wrong("%s: limits are held since entry %d", at(), s.state.Pause.Seq)
+	}
 	if !j.w.isWrongInTime() && slices.Contains(neverPassed, e.Limit) {
 		j.w.wrong("%s: the run has come to its limit, which takes longer than anything that it was to do", at())
 	}

@@ -12,21 +12,33 @@ var Sometimes = []string{
 	"a child starts after its parent has ended",
 	"a completion from outside is refused",
 	"a heartbeat saves an attempt",
+	"a limit is full",
+	"a lookup finds runs",
 	"a node joins while another is cut off",
 	"a node leaves with work in hand",
 	"a node makes an attempt for the owner",
 	"a node that was away finds that others have gone on",
 	"a node that was buried comes back as another",
+	"a pause has held the limits of an activity",
 	"a request is answered after it was repeated",
+	"a run adopts entries of another",
+	"a run adopts what another has adopted",
 	"a run continues as new",
+	"a run replaces another",
+	"a run that has waited for its slot begins",
 	"a signal comes while a run continues",
 	"a signal is carried into the next run",
 	"an append arrives late and is stored",
 	"an append arrives late and is there already",
 	"an append arrives late and loses",
+	"an adopted child begins again",
 	"an attempt goes on at a checkpoint",
 	"an attempt is lost",
+	"an activity is done under a policy",
+	"an activity is put under another policy",
+	"an attempt is waited for by another policy",
 	"an execution goes on after a pause, and is told something",
+	"an execution goes on after its workflow was halted, and is told something",
 	"an execution is handed over",
 	"an execution is handed over with an attempt in hand",
 	"an execution is taken over from a node that was buried",
@@ -36,11 +48,14 @@ var Sometimes = []string{
 	"an update is repeated after its run has ended",
 	"conflict at the end of a run",
 	"conflict while a run continues",
+	"an operator settles an activity",
+	"death between a lookup and its answer",
 	"death between a wish to send and its answer",
 	"death between the wish for a child and its start",
 	"death while an append is on its way",
 	"death while an attempt is in hand",
 	"death while recovering",
+	"nodes share a limit",
 	"one node answers what another has recorded",
 	"several inputs in one append",
 	"somebody goes on after a stall",
@@ -65,8 +80,19 @@ func (j *judge) happened(s *stream, e history.Entry) {
 			j.w.sometimes("a child ends with its parent")
 		}
 	case *history.ActivityFailed:
+		if v.Final == "operator" {
+			j.w.sometimes("an operator settles an activity")
+		}
 		if strings.Contains(history.ReadFailure(v.Failure).Message, "process") {
 			j.w.sometimes("an attempt is lost")
+		}
+	case *history.FindAnswered:
+		if v.Found > 0 {
+			j.w.sometimes("a lookup finds runs")
+		}
+	case *history.ActivityScheduled:
+		if v.Policy.Version > 0 {
+			j.w.sometimes("an activity is done under a policy")
 		}
 	case *history.AttemptLost:
 		j.w.sometimes("an attempt is lost")
@@ -139,6 +165,9 @@ func (j *judge) dies() {
 			if c.Chain == "" {
 				j.w.sometimes("death between the wish for a child and its start")
 			}
+		}
+		if len(s.state.Finds) > 0 {
+			j.w.sometimes("death between a lookup and its answer")
 		}
 		if len(s.state.Sends) > 0 {
 			j.w.sometimes("death between a wish to send and its answer")

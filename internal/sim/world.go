@@ -70,6 +70,10 @@ type weather struct {
 	changes bool // of code
 	ranks   bool // the director has favourites
 	pauses  bool // clients pause executions
+	limits  bool // of activities, which clients change
+	slots   bool // runs of a key are limited
+	crowded bool // open runs are limited
+	reruns  bool // clients have closed executions go on
 	several      // nodes
 }
 
@@ -83,6 +87,7 @@ const (
 	answers
 	paces
 	goesOn
+	turns // what has come for an execution is handled: nobody's choice, but one after the other
 )
 
 func newWorld(t *testing.T, r *Report, s *script) *World {
@@ -103,6 +108,10 @@ func newWorld(t *testing.T, r *Report, s *script) *World {
 		w.forecastNodes()
 	}
 	w.pauses = s == nil && w.hash(0, "pauses")%3 == 0
+	w.limits = s == nil && w.hash(0, "limits")%3 == 0
+	w.slots = s == nil && w.nodes == 0 && w.hash(0, "slots")%3 == 0
+	w.crowded = s == nil && w.nodes == 0 && !w.slots && w.hash(0, "crowd")%3 == 0
+	w.reruns = s == nil && w.hash(0, "reruns")%3 == 0
 	w.spare(r.Plan)
 	for _, part := range parts() {
 		if w.has(part) {
@@ -213,7 +222,7 @@ func (w *World) isWell() bool {
 // direct moves the world until it is enough, or something is wrong.
 func (w *World) direct(enough func() bool) {
 	for !w.isWrong() {
-		synctest.Wait()
+		w.rest()
 		if enough() {
 			return
 		}
@@ -237,6 +246,19 @@ func (w *World) direct(enough func() bool) {
 		if w.report.Made > mostMoves*max(1, 10*min(w.nodes, 1)) {
 			w.wrong("the world does not come to an end: %s", w.stuck())
 		}
+	}
+}
+
+// rest waits until nobody goes on by himself.
+func (w *World) rest() {
+	for {
+		synctest.Wait()
+		waiting := w.stage.Waiting()
+		i := slices.IndexFunc(waiting, func(p stage.Place) bool { return p.Rank == turns })
+		if i < 0 {
+			return
+		}
+		w.stage.Let(waiting[i], none)
 	}
 }
 
@@ -270,7 +292,7 @@ func (w *World) let(p stage.Place) {
 	w.note("let %d %s %s %d %d %s: %s", p.Rank, p.Execution, p.Run, p.Step, p.Number, p.What, verdict)
 	w.stage.Let(p, verdict)
 	if verdict == storedDying || verdict == lostDying {
-		synctest.Wait()
+		w.rest()
 		w.crashOf(p)
 	}
 	if p.Rank == appends {
@@ -280,7 +302,7 @@ func (w *World) let(p stage.Place) {
 
 // arrive lets an append arrive that was on its way, now and then.
 func (w *World) arrive() {
-	synctest.Wait() // what was let go may be one
+	w.rest() // what was let go may be one
 	if len(w.later) > 0 && w.dice.IntN(3) == 0 {
 		arrive := w.later[0]
 		w.later = w.later[1:]

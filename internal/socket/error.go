@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/clewflow/clew/audit"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
@@ -15,6 +16,12 @@ import (
 
 // ErrInterrupted says that the process which was asked ends, or has ended. Ask whoever has the store open now.
 var ErrInterrupted = errors.New("socket: the process that has the store open does not answer any more; ask again")
+
+// ErrStillRunning says that something was asked that needs an end, of an execution that is open.
+var ErrStillRunning = errors.New("clew: still running")
+
+// ErrHeld says that something was asked that a hold forbids.
+var ErrHeld = errors.New("clew: held")
 
 // codes are the errors that are known on both sides.
 var codes = []struct {
@@ -26,6 +33,9 @@ var codes = []struct {
 	{"invalid-query", query.ErrInvalid},
 	{"too-long", query.ErrTooLong},
 	{"invalid", commands.ErrInvalid},
+	{"still-running", ErrStillRunning},
+	{"held", ErrHeld},
+	{"no-anchor", audit.ErrAnchor},
 	{"corrupt", store.ErrCorrupt},
 	{"unknown-kind", history.ErrUnknownKind},
 	{"unavailable", store.ErrUnavailable},

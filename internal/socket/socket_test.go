@@ -2,8 +2,10 @@ package socket
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/clewflow/clew/audit"
 	"github.com/clewflow/clew/commands"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
@@ -42,12 +45,32 @@ func (f *fake) FindPage(_ context.Context, q query.Query) (query.Page, error) {
 	return query.Page{Rows: []query.Row{{ID: "a", Status: query.Failed}}, Next: "n", Position: 7}, nil
 }
 
-func (f *fake) Operate(_ context.Context, act Act) error {
+func (f *fake) Verify(_ context.Context, q Verification) (audit.Report, error) {
+	if len(q.Anchor) == 0 {
+		return audit.Report{}, fmt.Errorf("%w: it is empty", audit.ErrAnchor)
+	}
+	return audit.Report{Entries: len(q.Anchor), Findings: []audit.Finding{{ID: q.Only, Kind: audit.Missing}}}, nil
+}
+
+func (f *fake) Anchor(context.Context) ([]byte, error) { return []byte("an anchor\n"), nil }
+
+func (f *fake) Acts(_ context.Context, _ string, question json.RawMessage) (json.RawMessage, error) {
+	return question, nil
+}
+
+func (f *fake) Export(_ context.Context, w io.Writer, act Act) error {
+	_, err := w.Write(act.Operation)
+	return errors.Join(err, f.err)
+}
+
+func (f *fake) Erase(_ context.Context, act Act) (json.RawMessage, error) { return act.Operation, nil }
+
+func (f *fake) Operate(_ context.Context, act Act) (string, error) {
 	if act.ID.Workflow != "a" {
-		return fmt.Errorf("%w: %s", commands.ErrNotRunning, act.ID)
+		return "", fmt.Errorf("%w: %s", commands.ErrNotRunning, act.ID)
 	}
 	f.acts = append(f.acts, act)
-	return nil
+	return "r-2", nil
 }
 
 func (f *fake) Describe(_ context.Context, id history.ID) (standing, error) {
@@ -57,7 +80,7 @@ func (f *fake) Describe(_ context.Context, id history.ID) (standing, error) {
 	return standing{len(f.entries)}, nil
 }
 
-func (f *fake) History(ctx context.Context, _ history.ID) iter.Seq2[history.Entry, error] {
+func (f *fake) History(ctx context.Context, _ history.ID, _ string) iter.Seq2[history.Entry, error] {
 	return func(yield func(history.Entry, error) bool) {
 		for _, e := range f.entries {
 			if !yield(e, nil) {
@@ -120,10 +143,10 @@ func TestTheOtherSideAnswersAsIfItWereHere(t *testing.T) {
 	d, err := c.Describe(t.Context(), history.ID{Namespace: "n", Workflow: "a"})
 	require.NoError(t, err)
 	assert.Equal(t, standing{5000}, d)
-	all, err := collect(c.History(t.Context(), history.ID{Namespace: "n", Workflow: "a"}))
+	all, err := collect(c.History(t.Context(), history.ID{Namespace: "n", Workflow: "a"}, "ann"))
 	require.NoError(t, err)
 	assert.Equal(t, string(history.Marshal(f.entries)), string(history.Marshal(all)))
-	for range c.History(t.Context(), history.ID{}) {
+	for range c.History(t.Context(), history.ID{}, "ann") {
 		break // nothing hangs
 	}
 }
@@ -139,7 +162,7 @@ func TestErrorsAreFoundOnTheOtherSide(t *testing.T) {
 	assert.ErrorContains(t, err, "/ü\n%")
 	for _, want := range []error{store.ErrCorrupt, store.ErrUnavailable, history.ErrUnknownKind, commands.ErrInvalid} {
 		f.err = fmt.Errorf("line\n: %w", want)
-		all, err := collect(c.History(t.Context(), history.ID{}))
+		all, err := collect(c.History(t.Context(), history.ID{}, "ann"))
 		assert.Len(t, all, 2)
 		assert.ErrorIs(t, err, want)
 		assert.NotErrorIs(t, err, commands.ErrNotFound)
@@ -154,7 +177,7 @@ func TestAHistoryThatIsCutOffIsAnError(t *testing.T) {
 		<-f.reached
 		server.Close()
 	}()
-	_, err := collect(c.History(t.Context(), history.ID{}))
+	_, err := collect(c.History(t.Context(), history.ID{}, "ann"))
 	assert.ErrorIs(t, err, ErrInterrupted)
 	_, err = c.FindPage(t.Context(), query.Query{})
 	assert.ErrorIs(t, err, ErrInterrupted)
@@ -203,7 +226,7 @@ func TestWhatADeadProcessLeftIsNoObstacle(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, birth), nil, 0o600)) // it died at the worst moment
 
 			c, _ := serve(t, dir, &fake{entries: sealed(1)})
-			all, err := collect(c.History(t.Context(), history.ID{}))
+			all, err := collect(c.History(t.Context(), history.ID{}, "ann"))
 			require.NoError(t, err)
 			assert.Len(t, all, 1)
 			if name == "long" {
@@ -223,7 +246,7 @@ func TestAnEndOfTheContextEndsTheAsking(t *testing.T) {
 		<-f.reached
 		cancel()
 	}()
-	_, err := collect(c.History(ctx, history.ID{}))
+	_, err := collect(c.History(ctx, history.ID{}, "ann"))
 	assert.True(t, errors.Is(err, context.Canceled), err)
 }
 
@@ -234,16 +257,75 @@ func (f *fake) Group(_ context.Context, q query.Query, by ...string) (query.Grou
 	return query.Groups{By: by, Groups: []query.Group{{Keys: []any{q.Type, nil}, Count: 7}}, Position: 9}, nil
 }
 
+func (f *fake) Feed(_ context.Context, namespace string, after uint64, goOn bool) iter.Seq2[query.Changed, error] {
+	return func(yield func(query.Changed, error) bool) {
+		if yield(query.Changed{Row: &query.Row{Namespace: namespace, ID: "a", Status: query.Running}, Position: after}, nil) && yield(query.Changed{Gone: "b", Position: after + 1}, nil) && goOn {
+			yield(query.Changed{}, store.ErrUnavailable)
+		}
+	}
+}
+
+func TestFeedsTravel(t *testing.T) {
+	server := httptest.NewServer(Handler[standing](&fake{}))
+	defer server.Close()
+	c := &Client[standing]{&http.Client{Transport: elsewhere(server.URL)}}
+	for _, goOn := range []bool{false, true} {
+		var all []query.Changed
+		var end error
+		for changed, err := range c.Feed(t.Context(), "n", 7, goOn) {
+			if end = err; err == nil {
+				all = append(all, changed)
+			}
+		}
+		require.Equal(t, []query.Changed{{Row: &query.Row{Namespace: "n", ID: "a", Status: query.Running}, Position: 7}, {Gone: "b", Position: 8}}, all)
+		if goOn {
+			require.ErrorIs(t, end, store.ErrUnavailable)
+		} else {
+			require.NoError(t, end)
+		}
+	}
+}
+
+func (f *fake) Measure(_ context.Context, q query.Query, of string, by ...string) (query.Measures, error) {
+	return query.Measures{Of: of, By: by, Measures: []query.Measure{{Keys: []any{q.Type}, Count: 7, Unit: query.Seconds, P90: 1.5}}, Position: 9}, nil
+}
+
+func TestMeasuresTravel(t *testing.T) {
+	server := httptest.NewServer(Handler[standing](&fake{}))
+	defer server.Close()
+	c := &Client[standing]{&http.Client{Transport: elsewhere(server.URL)}}
+	measures, err := c.Measure(t.Context(), query.Query{Type: "order"}, "duration", "type")
+	require.NoError(t, err)
+	require.Equal(t, query.Measures{Of: "duration", By: []string{"type"}, Measures: []query.Measure{{Keys: []any{"order"}, Count: 7, Unit: query.Seconds, P90: 1.5}}, Position: 9}, measures)
+}
+
 func TestActsTravel(t *testing.T) {
 	f := &fake{}
 	server := httptest.NewServer(Handler[standing](f))
 	defer server.Close()
 	c := &Client[standing]{&http.Client{Transport: elsewhere(server.URL)}}
-	act := Act{ID: history.ID{Namespace: "n", Workflow: "a"}, What: "pause", Reason: "why", By: "ann", Request: "r-1", TimersOn: true}
-	require.NoError(t, c.Operate(t.Context(), act))
+	act := Act{ID: history.ID{Namespace: "n", Workflow: "a"}, Operation: []byte(`{"do":"pause","timers_on":true}`), Reason: "why", By: "ann", Request: "r-1"}
+	run, err := c.Operate(t.Context(), act)
+	require.NoError(t, err)
+	require.Equal(t, "r-2", run)
 	require.Equal(t, []Act{act}, f.acts)
 	act.ID.Workflow = "b"
-	require.ErrorIs(t, c.Operate(t.Context(), act), commands.ErrNotRunning)
+	_, err = c.Operate(t.Context(), act)
+	require.ErrorIs(t, err, commands.ErrNotRunning)
+}
+
+func TestVerificationsTravel(t *testing.T) {
+	server := httptest.NewServer(Handler[standing](&fake{}))
+	defer server.Close()
+	c := &Client[standing]{&http.Client{Transport: elsewhere(server.URL)}}
+	anchor, err := c.Anchor(t.Context())
+	require.NoError(t, err)
+	only := history.ID{Namespace: "n", Workflow: "a"}
+	report, err := c.Verify(t.Context(), Verification{Only: only, Anchor: anchor})
+	require.NoError(t, err)
+	require.Equal(t, audit.Report{Entries: len(anchor), Findings: []audit.Finding{{ID: only, Kind: audit.Missing}}}, report)
+	_, err = c.Verify(t.Context(), Verification{})
+	require.ErrorIs(t, err, audit.ErrAnchor)
 }
 
 func TestGroupsTravel(t *testing.T) {

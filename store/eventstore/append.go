@@ -42,20 +42,34 @@ func (l *Log) append(ctx context.Context, id history.ID, tail *store.Tail, entri
 		}
 		events[i] = propose(stream, e, row)
 	}
-	if first == 1 && id.Family() == nodeFamily {
+	if first == 1 && keepsOne(id.Family()) {
 		if err := l.keepOne(ctx, stream); err != nil {
 			return wrong(err)
 		}
 	}
-	err := l.again(ctx, func(ctx context.Context) error {
-		revision, err := l.server.append(ctx, stream, int64(first)-2, events)
-		if err == nil && revision != last-1 {
-			return fmt.Errorf("%w: stream %s: entry %d became event %d, want %d: the stream was changed by others", store.ErrCorrupt, stream, last, revision, last-1)
+	for {
+		base := l.cuts.base(stream)
+		if l.cuts.hides(stream, base+first-1) {
+			return wrong(fmt.Errorf("%w: entry %d was taken away", store.ErrConflict, first))
 		}
-		return err
-	})
-	if err != nil {
-		return wrong(err)
+		err := l.again(ctx, func(ctx context.Context) error {
+			revision, err := l.server.append(ctx, stream, int64(base+first)-2, events)
+			if want := base + last - 1; err == nil && revision != want {
+				return fmt.Errorf("%w: stream %s: entry %d became event %d, want %d: the stream was changed by others", store.ErrCorrupt, stream, last, revision, want)
+			}
+			return err
+		})
+		if errors.Is(err, store.ErrConflict) {
+			// It may stand elsewhere in its stream than it is thought to, because a history before it was taken away.
+			now, failed := l.findBase(ctx, stream)
+			if failed == nil && now > base {
+				continue
+			}
+		}
+		if err != nil {
+			return wrong(err)
+		}
+		break
 	}
 	l.counted.appends.Add(1)
 	return nil
@@ -82,8 +96,8 @@ func (l *Log) sound(entries []history.Entry) error {
 	return nil
 }
 
-// nodeFamily are the streams of those who work on the log. Only the last entry of each is of use.
-const nodeFamily = "node"
+// keepsOne reports whether only the last entry of each stream of a family is of use: those of nodes, and of how they share limits.
+func keepsOne(family string) bool { return family == "node" || family == "quota" }
 
 // keepOne makes the server keep one event of a stream. The stream need not exist.
 func (l *Log) keepOne(ctx context.Context, stream string) error {

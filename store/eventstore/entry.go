@@ -54,8 +54,9 @@ type recorded struct {
 	data, meta []byte
 }
 
-// system reports whether the server wrote the event for itself, such as the one that ends a stream for ever.
-func (r recorded) system() bool { return strings.HasPrefix(r.kind, "$") }
+// system reports whether the event is no entry: the server wrote it for itself, such as the one that ends a stream for ever, or it says
+// that all before it was taken away.
+func (r recorded) system() bool { return strings.HasPrefix(r.kind, "$") || r.kind == cutKind }
 
 // propose makes an event of an entry. tail is what is to be known of the history after it, if anything.
 func propose(stream string, e history.Entry, tail []byte) proposal {
@@ -293,8 +294,8 @@ func (n names) record(r recorded) (store.Record, error) {
 		return bad(err)
 	case e.Event.Kind() != r.kind:
 		return bad(fmt.Errorf("its entry is of the kind %q", e.Event.Kind()))
-	case e.Seq != r.revision+1:
-		return bad(fmt.Errorf("its entry has the Seq %d, want %d: the stream was changed by others", e.Seq, r.revision+1))
+	case e.Seq == 0 || e.Seq > r.revision+1: // less where a history began anew, see cut.go
+		return bad(fmt.Errorf("its entry has the Seq %d, want %d at the most: the stream was changed by others", e.Seq, r.revision+1))
 	}
 	if rec.Tail, err = tailOf(r.meta, rec.ID, rec.Entry); err != nil {
 		return bad(err)

@@ -17,6 +17,17 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 		if ctx.Err() != nil {
 			return
 		}
+		for try := 0; ; try++ {
+			err := l.readCuts(ctx)
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			if l.closed() || !errors.Is(err, store.ErrUnavailable) || errors.Is(err, errHandshake) {
+				yield(store.Record{}, fmt.Errorf("eventstore: follow: %w", err))
+				return
+			}
+			l.pause(ctx, try)
+		}
 		if !l.closed() {
 			l.follow.Do(func() { l.running.Go(l.supervise) })
 		}
@@ -37,7 +48,7 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 					yield(i.record, fmt.Errorf("eventstore: follow: %w", i.err))
 					return
 				}
-				if !yield(i.record, nil) {
+				if !l.cuts.hides(i.stream, i.revision) && !yield(i.record, nil) {
 					return
 				}
 				reader.at = i.record.Position
@@ -114,13 +125,16 @@ func (r *reader) read(ctx context.Context) (items []item, err error) {
 			p, err = l.server.readAll(ctx, from, forwards, pageEvents)
 			return err
 		})
+		if err == nil {
+			err = l.readCuts(ctx) // they say what of the page was taken away
+		}
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range p.events {
 			if isBehind(r.at, e.at) && !e.system() {
 				rec, err := l.record(e)
-				items = append(items, item{rec, err})
+				items = append(items, item{rec, err, e.stream, e.revision})
 			}
 		}
 		n := len(p.events)

@@ -83,6 +83,7 @@ type Log struct {
 	counted counters
 	tryTime time.Duration // that one try of a call may take
 	ring    ring
+	cuts    cuts
 
 	follow  sync.Once      // starts the subscription
 	running sync.WaitGroup // the subscription
@@ -95,6 +96,7 @@ var (
 	_ store.Tailed  = (*Log)(nil)
 	_ store.Limited = (*Log)(nil)
 	_ store.Shared  = (*Log)(nil)
+	_ store.Cutter  = (*Log)(nil)
 )
 
 // Open connects to a server and finds out whether it can be used: whether it answers, knows the user, and lets it read. The

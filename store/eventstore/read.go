@@ -17,7 +17,7 @@ import (
 func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
 	from = max(from, 1)
 	stream := l.stream(id)
-	begin, end, err := l.begin(ctx, stream, from)
+	begin, base, end, err := l.begin(ctx, stream, from)
 	return func(yield func(store.Record, error) bool) {
 		fail := func(err error) { yield(store.Record{}, fmt.Errorf("eventstore: read %s: %w", id, err)) }
 		if err != nil {
@@ -25,19 +25,28 @@ func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 			return
 		}
 		var chain history.Chain
-		events, next := begin, from-1
+		events, next := begin, base+from-1
 		for len(events) > 0 {
 			for _, e := range events {
-				if e.revision > end {
+				if e.revision >= end {
 					return
+				}
+				if e.revision < next {
+					continue // of a history that was taken away
 				}
 				if err := l.usable(ctx); err != nil {
 					fail(err)
 					return
 				}
 				r, err := l.record(e)
+				if err == nil && r.Entry.Seq != e.revision+1-base {
+					err = fmt.Errorf("%w: event %d of stream %s holds entry %d, want %d: the stream was changed by others", store.ErrCorrupt, e.revision, stream, r.Entry.Seq, e.revision+1-base)
+				}
+				if err == nil && chain.Seq != 0 && r.Entry.Seq != chain.Seq+1 && l.takenAway(ctx, stream, next) {
+					err = errTakenAway
+				}
 				if err == nil && chain.Seq != 0 && r.Entry.Seq != chain.Seq+1 {
-					err = fmt.Errorf("%w: event %d of stream %s follows event %d", store.ErrCorrupt, e.revision, stream, chain.Seq-1)
+					err = fmt.Errorf("%w: event %d of stream %s follows event %d", store.ErrCorrupt, e.revision, stream, base+chain.Seq-1)
 				}
 				if err == nil {
 					if broken := chain.Check(r.Entry); broken != nil {
@@ -53,12 +62,15 @@ func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 				}
 				next = e.revision + 1
 			}
-			if next > end {
+			if next >= end {
 				return
 			}
 			p, err := l.page(ctx, stream, next, forwards, pageEvents)
+			if err == nil && (len(p.events) == 0 || p.events[0].revision != next) && l.takenAway(ctx, stream, next) {
+				err = errTakenAway
+			}
 			if err == nil && len(p.events) == 0 {
-				err = fmt.Errorf("%w: stream %s ends before event %d, but had %d", store.ErrCorrupt, stream, next, end)
+				err = fmt.Errorf("%w: stream %s ends before event %d, but had %d", store.ErrCorrupt, stream, next, end-1)
 			}
 			if err != nil {
 				fail(err)
@@ -69,23 +81,43 @@ func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 	}
 }
 
-// begin reads the beginning of a history and the revision at which it ends now.
-func (l *Log) begin(ctx context.Context, stream string, from uint64) (events []recorded, end uint64, err error) {
-	p, err := l.page(ctx, stream, from-1, forwards, pageEvents)
-	if err != nil || p.missing {
-		return nil, 0, err
+// errTakenAway says that what was to be read next is not there any more.
+var errTakenAway = fmt.Errorf("%w: it was taken away meanwhile", store.ErrUnavailable)
+
+// takenAway reports whether an event was taken away on purpose.
+func (l *Log) takenAway(ctx context.Context, stream string, revision uint64) bool {
+	return l.readCuts(ctx) == nil && l.cuts.hides(stream, revision)
+}
+
+// begin reads the beginning of a history, from a Seq on, the revision at which it would have its Seq 1, and the revision behind its last
+// event now.
+func (l *Log) begin(ctx context.Context, stream string, from uint64) (events []recorded, base, end uint64, err error) {
+	for {
+		known := l.cuts.base(stream)
+		p, err := l.page(ctx, stream, known+from-1, forwards, pageEvents)
+		if err != nil || p.missing {
+			return nil, 0, 0, err
+		}
+		last := page{events: p.events}
+		if len(p.events) == 0 || p.full {
+			if last, err = l.page(ctx, stream, 0, backwards, 1); err != nil {
+				return nil, 0, 0, err
+			}
+			if len(last.events) == 0 {
+				return nil, 0, 0, fmt.Errorf("%w: stream %s exists, and its metadata hides all its events", store.ErrCorrupt, stream)
+			}
+		}
+		newest := last.events[len(last.events)-1]
+		if base, err = l.baseAt(newest); err != nil {
+			return nil, 0, 0, err
+		}
+		switch l.cuts.setBase(stream, base); {
+		case base == known:
+			return p.events, base, newest.revision + 1, nil
+		case base < known:
+			return nil, 0, 0, fmt.Errorf("%w: stream %s began anew at event %d, and does not any more", store.ErrCorrupt, stream, known)
+		}
 	}
-	if n := len(p.events); n > 0 && !p.full {
-		return p.events, p.events[n-1].revision, nil
-	}
-	last, err := l.page(ctx, stream, 0, backwards, 1)
-	if err != nil {
-		return nil, 0, err
-	}
-	if len(last.events) == 0 {
-		return nil, 0, fmt.Errorf("%w: stream %s exists, and its metadata hides all its events", store.ErrCorrupt, stream)
-	}
-	return p.events, last.events[0].revision, nil
 }
 
 // page reads some events of a stream from the leader.
@@ -143,7 +175,7 @@ func (l *Log) Tail(ctx context.Context, id history.ID) (store.Tail, bool, error)
 	if err != nil {
 		return wrong(err)
 	}
-	if len(p.events) == 0 {
+	if len(p.events) == 0 || p.events[0].system() {
 		return store.Tail{}, false, nil
 	}
 	r, err := l.record(p.events[0])

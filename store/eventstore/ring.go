@@ -9,8 +9,10 @@ import (
 
 // item is a record as it comes to those who follow, or why it cannot be read.
 type item struct {
-	record store.Record
-	err    error
+	record   store.Record
+	err      error
+	stream   string // in which it stands
+	revision uint64
 }
 
 // ring holds the newest records for all who follow, up to a number and a size.

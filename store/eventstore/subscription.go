@@ -90,7 +90,7 @@ func (s *subscription) run(ctx context.Context) error {
 		if d.event != nil {
 			if !d.event.system() {
 				record, err := l.record(*d.event)
-				l.ring.add(item{record, err}) // not if it was delivered before
+				l.ring.add(item{record, err, d.event.stream, d.event.revision}) // not if it was delivered before
 			}
 			s.advance(d.event.at)
 		}

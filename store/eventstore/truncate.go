@@ -29,37 +29,49 @@ func (l *Log) Truncate(ctx context.Context, id history.ID, before uint64) error 
 		return wrong(err)
 	case len(last.events) == 0:
 		return wrong(store.ErrNotFound)
-	case before == 0 || before > last.events[0].revision+1:
-		return wrong(fmt.Errorf("want a Seq from 1 to %d: the last entry stays", last.events[0].revision+1))
+	case last.events[0].system():
+		return wrong(store.ErrNotFound) // it was taken away
 	}
+	base, err := l.baseAt(last.events[0])
+	if err != nil {
+		return wrong(err)
+	}
+	if seq := last.events[0].revision + 1 - base; before == 0 || before > seq {
+		return wrong(fmt.Errorf("want a Seq from 1 to %d: the last entry stays", seq))
+	}
+	if err := l.hide(ctx, stream, base+before-1); err != nil {
+		return wrong(err)
+	}
+	return nil
+}
+
+// hide has the server show nothing of a stream before a revision, and remove that with its next scavenge.
+func (l *Log) hide(ctx context.Context, stream string, before uint64) error {
 	for {
 		// Others may keep something in the metadata too, such as who may read the stream.
 		found, revision, err := l.metadata(ctx, stream)
 		if err != nil {
-			return wrong(err)
+			return err
 		}
 		var first uint64
 		if written, ok := found[truncateBefore]; ok {
 			if err := json.Unmarshal(written, &first); err != nil {
-				return wrong(fmt.Errorf("its metadata: %s: %w", truncateBefore, err))
+				return fmt.Errorf("its metadata: %s: %w", truncateBefore, err)
 			}
 		}
-		if first >= before-1 {
+		if first >= before {
 			return nil
 		}
-		found[truncateBefore] = json.RawMessage(fmt.Sprint(before - 1))
+		found[truncateBefore] = json.RawMessage(fmt.Sprint(before))
 		data, err := json.Marshal(found)
 		if err != nil {
-			return wrong(err)
+			return err
 		}
 		err = l.again(ctx, func(ctx context.Context) error {
 			return l.server.setMetadata(ctx, stream, revision, metadataID(stream, revision+1, data), data)
 		})
 		if !errors.Is(err, store.ErrConflict) {
-			if err != nil {
-				return wrong(err)
-			}
-			return nil
+			return err
 		}
 	}
 }

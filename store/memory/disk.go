@@ -14,15 +14,16 @@ import (
 // process it is in.
 type Disk struct {
 	mu      sync.Mutex
-	records []store.Record          // the one of position p is records[p-1]; only ever grows
-	streams map[history.ID][]uint64 // of their entries, in order; only ever grow
+	records []store.Record          // the one of position p is records[p-1]; grows, and is exchanged when something is taken away
+	streams map[history.ID][]uint64 // of their entries, in order; likewise
+	cut     map[history.ID]uint64   // Seq of the last entry that was cut off in front of them
 	tails   map[history.ID]store.Tail
 	grown   chan struct{} // closed with the next append; nil while nobody waits
 }
 
 // NewDisk returns an empty Disk.
 func NewDisk() *Disk {
-	return &Disk{streams: map[history.ID][]uint64{}, tails: map[history.ID]store.Tail{}}
+	return &Disk{streams: map[history.ID][]uint64{}, cut: map[history.ID]uint64{}, tails: map[history.ID]store.Tail{}}
 }
 
 // Open returns a new handle. There may be many at once, as if other machines used the same log.
@@ -33,8 +34,8 @@ func (d *Disk) append(id history.ID, entries []history.Entry, change func()) (st
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	stream := d.streams[id]
-	if next := uint64(len(stream)) + 1; entries[0].Seq != next {
-		if d.holds(stream, entries) {
+	if next := d.cut[id] + uint64(len(stream)) + 1; entries[0].Seq != next {
+		if d.holds(d.cut[id], stream, entries) {
 			return false, nil
 		}
 		return false, fmt.Errorf("memory: append to %s at %d, where %d is next: %w", id, entries[0].Seq, next, store.ErrConflict)
@@ -58,12 +59,12 @@ func (d *Disk) append(id history.ID, entries []history.Entry, change func()) (st
 
 // holds reports whether exactly these entries are at their place. Two entries of one hash are the same entry, because the
 // hash covers all that came before.
-func (d *Disk) holds(stream []uint64, entries []history.Entry) bool {
+func (d *Disk) holds(cut uint64, stream []uint64, entries []history.Entry) bool {
 	first, last := entries[0].Seq, entries[len(entries)-1].Seq
-	if first == 0 || last > uint64(len(stream)) {
+	if first <= cut || last > cut+uint64(len(stream)) {
 		return false
 	}
-	for i, p := range stream[first-1 : last] {
+	for i, p := range stream[first-1-cut : last-cut] {
 		if d.records[p-1].Entry.Hash != entries[i].Hash {
 			return false
 		}
@@ -71,11 +72,13 @@ func (d *Disk) holds(stream []uint64, entries []history.Entry) bool {
 	return true
 }
 
-// stream returns all records and the positions of those of a stream, as they are now.
-func (d *Disk) stream(id history.ID) ([]store.Record, []uint64) {
+// stream returns all records and the positions of those of a stream from a Seq on, as they are now.
+func (d *Disk) stream(id history.ID, from uint64) ([]store.Record, []uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.records, d.streams[id]
+	stream := d.streams[id]
+	skip := max(from, d.cut[id]+1) - d.cut[id] - 1
+	return d.records, stream[min(skip, uint64(len(stream))):]
 }
 
 // after returns the records after a position and, if there are none, a channel that is closed when there are.

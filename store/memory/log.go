@@ -18,7 +18,7 @@ import (
 	"github.com/clewflow/clew/store"
 )
 
-// Log is a handle on a [Disk]. It offers [store.Tails] and [store.Meter] too.
+// Log is a handle on a [Disk]. It offers [store.Tails], [store.Meter], [store.Lister] and [store.Eraser] too.
 type Log struct {
 	disk   *Disk
 	close  sync.Once
@@ -31,6 +31,9 @@ var (
 	_ store.Log   = (*Log)(nil)
 	_ store.Tails = (*Log)(nil)
 	_ store.Meter = (*Log)(nil)
+
+	_ store.Lister = (*Log)(nil)
+	_ store.Eraser = (*Log)(nil)
 )
 
 // New returns a handle on an empty Disk of its own.
@@ -98,14 +101,14 @@ func sound(entries []history.Entry) error {
 
 // Read is that of [store.Log].
 func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
-	records, stream := l.disk.stream(id)
+	records, stream := l.disk.stream(id, from)
 	return func(yield func(store.Record, error) bool) {
-		for i := max(from, 1) - 1; ; i++ {
+		for i := 0; ; i++ {
 			if err := l.usable(ctx); err != nil {
 				yield(store.Record{}, fmt.Errorf("memory: read %s: %w", id, err))
 				return
 			}
-			if i >= uint64(len(stream)) || !yield(records[stream[i]-1], nil) || i+1 == uint64(len(stream)) {
+			if i >= len(stream) || !yield(records[stream[i]-1], nil) || i+1 == len(stream) {
 				return
 			}
 		}
@@ -129,10 +132,10 @@ func (l *Log) Follow(ctx context.Context, after store.Position) iter.Seq2[store.
 				if err := l.usable(ctx); err != nil {
 					break
 				}
-				if !yield(r, nil) {
+				if r.Entry.Seq > 0 && !yield(r, nil) {
 					return
 				}
-				after = r.Position
+				after = r.Position // also of what was taken away
 			}
 			select {
 			case <-ctx.Done():

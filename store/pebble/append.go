@@ -157,6 +157,8 @@ func (l *Log) commit() {
 		case <-l.failing:
 			waiting = l.recover(waiting)
 		case <-l.queue.filled:
+		case e := <-l.erasures:
+			l.take(e)
 		case <-timer.C:
 			l.settle()
 		}
@@ -328,7 +330,7 @@ func (l *Log) compare(r *request, last uint64) error {
 	same := true
 	err := scan(l.db.DB, r.id, r.first(), func(s stored) (more bool, err error) {
 		for seq := max(s.first, r.first()); seq <= min(s.last(), r.last()) && same; seq++ {
-			same = s.holds(r.entries[i])
+			same = seq == r.entries[i].Seq && s.holds(r.entries[i]) // else its place was cut off
 			i++
 		}
 		return same && i < len(r.entries), nil
@@ -391,7 +393,13 @@ func (l *Log) findLast(r *request) (uint64, error) {
 		return true, closer.Close()
 	}
 	if r.first() == 1 {
-		if exists, err := begun(1); err != nil || !exists {
+		exists, err := begun(1)
+		if err == nil && !exists {
+			var cut uint64
+			cut, err = cutOff(l.db.DB, r.id)
+			exists = cut > 0
+		}
+		if err != nil || !exists {
 			return 0, err
 		}
 		return lastSeq(l.db.DB, r.id)

@@ -55,6 +55,9 @@ func explain(err error) error {
 	case err == nil || errors.Is(err, store.ErrCorrupt):
 		return err
 	case pebble.IsCorruptionError(err):
+		if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+			err = fmt.Errorf("%s: %w", info.Path, info.Details) // pebble's own text says that there are details
+		}
 		return corrupt(err)
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -392,6 +393,25 @@ func contents(t *testing.T, fs vfs.FS, path string) []byte {
 	data, err := io.ReadAll(f)
 	require.NoError(t, err)
 	return data
+}
+
+func TestDamageIsToldInALine(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	o := small(nil)
+	dir, all := filled(t, o, 100, 500)
+	table := glob(t, dir, "*.sst")
+	flip(t, table, 997)
+	o.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelError}))
+	found := check(t, dir, o, all, "a flipped bit")
+	require.NotEmpty(t, found)
+	for _, err := range found {
+		require.ErrorContains(t, err, filepath.Base(table)+": ")
+		require.NotContains(t, err.Error(), "carrier")
+	}
+	require.Contains(t, lines.String(), "log is damaged")
+	require.NotContains(t, lines.String(), "goroutine")
+	require.NotContains(t, lines.String(), "stack trace")
 }
 
 // with returns a copy of a disk in which a file has other contents.

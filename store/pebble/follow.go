@@ -2,6 +2,7 @@ package pebble
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"sort"
@@ -100,8 +101,9 @@ func (l *Log) Follow(ctx context.Context, from store.Position) iter.Seq2[store.R
 			records, head, grown := l.recent.after(after)
 			var bad store.Record
 			var err error
+			through := after
 			if after < head && len(records) == 0 {
-				records, bad, err = l.between(ctx, after, head)
+				records, through, bad, err = l.between(ctx, after, head)
 			}
 			for _, r := range records {
 				if l.usable(ctx) != nil {
@@ -111,6 +113,9 @@ func (l *Log) Follow(ctx context.Context, from store.Position) iter.Seq2[store.R
 					return
 				}
 				after = positionOf(r.Position)
+			}
+			if l.usable(ctx) == nil {
+				after = max(after, through) // also behind what was taken away
 			}
 			if err == nil && grown != nil {
 				err = l.await(ctx, grown)
@@ -129,9 +134,10 @@ func (l *Log) Follow(ctx context.Context, from store.Position) iter.Seq2[store.R
 	}
 }
 
-// between reads some records after a position, up to head, from the disk. With an error, bad is the record that could not
-// be read, if there is one.
-func (l *Log) between(ctx context.Context, after, head position) (records []store.Record, bad store.Record, err error) {
+// between reads some records after a position, up to head, from the disk, and returns up to which position there are no others. With an
+// error, bad is the record that could not be read, if there is one.
+func (l *Log) between(ctx context.Context, after, head position) (records []store.Record, through position, bad store.Record, err error) {
+	through = after
 	err = l.use(ctx, func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{positionKind}, UpperBound: positionKey(head + 1)})
 		if err != nil {
@@ -139,11 +145,18 @@ func (l *Log) between(ctx context.Context, after, head position) (records []stor
 		}
 		defer it.Close()
 		for ok := it.SeekLT(positionKey(after + 2)); ok && len(records) < chunkRecords; ok = it.Next() {
-			s, err := indexed(db, it)
+			s, gone, err := indexed(db, it)
 			if err != nil {
 				return err
 			}
-			next := after + 1 + position(len(records))
+			next := through + 1
+			if p := position(binary.BigEndian.Uint64(it.Key()[1:])); gone > 0 {
+				if p > next || p+position(gone) <= next {
+					return corrupt(fmt.Errorf("position %d is missing", next))
+				}
+				through = p + position(gone) - 1
+				continue
+			}
 			if s.at > next || s.at+position(len(s.wires)) <= next {
 				return corrupt(fmt.Errorf("position %d is missing", next))
 			}
@@ -154,32 +167,42 @@ func (l *Log) between(ctx context.Context, after, head position) (records []stor
 					return err
 				}
 				records = append(records, r)
+				through++
 			}
 		}
 		if err := it.Error(); err != nil {
 			return err
 		}
-		if len(records) == 0 {
+		if through == after {
 			return corrupt(fmt.Errorf("position %d is missing", after+1))
 		}
 		return nil
 	})
-	return records, bad, err
+	return records, through, bad, err
 }
 
-// indexed returns the append that an iterator over positions stands at.
-func indexed(db *pebble.DB, it *pebble.Iterator) (stored, error) {
+// indexed returns the append that an iterator over positions stands at, or how many positions from there on hold nothing any more.
+func indexed(db *pebble.DB, it *pebble.Iterator) (s stored, gone uint64, err error) {
 	key, err := it.ValueAndErr()
-	if err != nil {
-		return stored{}, fmt.Errorf("position index at %x: %w", it.Key(), err)
+	if err == nil && len(it.Key()) != 9 {
+		err = corrupt(errKey)
+	}
+	if err == nil {
+		gone, err = goneAt(key)
+	}
+	if err != nil || gone > 0 {
+		if err != nil {
+			err = fmt.Errorf("position index at %x: %w", it.Key(), err)
+		}
+		return s, gone, err
 	}
 	id, first, err := cutStreamKey(key)
 	if err != nil {
-		return stored{}, corrupt(fmt.Errorf("position index at %x: %w", it.Key(), err))
+		return stored{}, 0, corrupt(fmt.Errorf("position index at %x: %w", it.Key(), err))
 	}
 	s, ok, err := get(db, id, first)
 	if err == nil && !ok {
 		err = corrupt(fmt.Errorf("entry %d of %s is missing", first, id))
 	}
-	return s, err
+	return s, 0, err
 }

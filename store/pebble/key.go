@@ -13,6 +13,7 @@ import (
 const (
 	streamKind   = 's' // namespace, workflow id, Seq of the first entry: one append
 	positionKind = 'p' // position of the first entry: the append's key in the stream
+	cutKind      = 'c' // namespace, workflow id: up to where the front of a history was cut off
 	tailKind     = 't' // namespace, workflow id: the row of an open execution
 )
 
@@ -97,5 +98,7 @@ func positionKey(p position) []byte { return appendPosition(nil, p) }
 func appendPosition(b []byte, p position) []byte {
 	return binary.BigEndian.AppendUint64(append(b, positionKind), uint64(p))
 }
+
+func cutKey(id history.ID) []byte { return appendID(nil, cutKind, id) }
 
 func tailKey(id history.ID) []byte { return appendID(nil, tailKind, id) }

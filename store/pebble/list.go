@@ -20,6 +20,12 @@ type Known struct {
 	Newest store.Position // of the append that is its newest
 }
 
+// ending is a history with its last Seq.
+type ending struct {
+	Known
+	last uint64
+}
+
 // List yields the executions of a namespace, in the order of their ids. It looks at two rows of each, however long their
 // histories are. Those that begin meanwhile may be among them or not.
 func (l *Log) List(ctx context.Context, namespace string) iter.Seq2[Known, error] {
@@ -30,7 +36,7 @@ func (l *Log) List(ctx context.Context, namespace string) iter.Seq2[Known, error
 		for from != nil {
 			some, next, err := l.some(ctx, from, upper)
 			for _, k := range some {
-				if !yield(k, nil) {
+				if !yield(k.Known, nil) {
 					return
 				}
 			}
@@ -44,7 +50,7 @@ func (l *Log) List(ctx context.Context, namespace string) iter.Seq2[Known, error
 }
 
 // some lists some executions from a key on, and returns the key to go on from, nil at the end.
-func (l *Log) some(ctx context.Context, from, upper []byte) (all []Known, next []byte, err error) {
+func (l *Log) some(ctx context.Context, from, upper []byte) (all []ending, next []byte, err error) {
 	err = l.use(ctx, func(db *pebble.DB) error {
 		it, err := db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: upper})
 		if err != nil {
@@ -73,8 +79,8 @@ func (l *Log) some(ctx context.Context, from, upper []byte) (all []Known, next [
 }
 
 // known looks at the end of the stream that it stands in and behind which the key end comes.
-func known(db *pebble.DB, it *pebble.Iterator, id history.ID, end []byte) (Known, error) {
-	k := Known{ID: id}
+func known(db *pebble.DB, it *pebble.Iterator, id history.ID, end []byte) (ending, error) {
+	k := ending{Known: Known{ID: id}}
 	it.SeekLT(end)
 	value, err := it.ValueAndErr()
 	if err != nil {
@@ -84,6 +90,12 @@ func known(db *pebble.DB, it *pebble.Iterator, id history.ID, end []byte) (Known
 		return k, corrupt(fmt.Errorf("the end of %s: %w", id, errValue))
 	}
 	k.Newest = store.At(binary.BigEndian.Uint64(value))
+	_, first, err := cutStreamKey(it.Key())
+	n, size := binary.Uvarint(value[8:])
+	if err != nil || size <= 0 {
+		return k, corrupt(fmt.Errorf("the end of %s: %w", id, errValue))
+	}
+	k.last = first + n - 1
 	_, closer, err := db.Get(tailKey(id))
 	if k.Open = err == nil; k.Open {
 		return k, closer.Close()

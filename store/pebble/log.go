@@ -48,7 +48,7 @@ func (o Options) retry() time.Duration {
 	return time.Second
 }
 
-// Log is a log in a directory. It offers [store.Tails] and [store.Meter] too.
+// Log is a log in a directory. It offers [store.Tails], [store.Meter], [store.Lister] and [store.Eraser] too.
 type Log struct {
 	opts    Options
 	log     *slog.Logger
@@ -63,6 +63,9 @@ type Log struct {
 	mu   sync.RWMutex // held by those who read, and to exchange db
 	db   *database
 	down bool // db is not to be used
+
+	erasures chan *erasure
+	erased   ranges
 
 	failing chan struct{} // holds a token when the db has failed
 	closing chan struct{} // closed by Close
@@ -88,8 +91,8 @@ var (
 func Open(dir string, opts Options) (*Log, error) {
 	l := &Log{
 		opts: opts, log: opts.Logger, fs: opts.FS,
-		queue:   queue{filled: make(chan struct{}, 1)},
-		failing: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
+		queue:    queue{filled: make(chan struct{}, 1)},
+		erasures: make(chan *erasure), failing: make(chan struct{}, 1), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	l.close = sync.OnceValue(l.shut)
 	if l.log == nil {
@@ -227,8 +230,10 @@ func (l *Log) settings(db *database) *pebble.Options {
 		L0StopWritesThreshold:      24,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { l.log.Warn("background work of the log failed", "error", err) },
-			DataCorruption:  func(info pebble.DataCorruptionInfo) { l.log.Error("log is damaged", "details", info.String()) },
+			BackgroundError: func(err error) { l.log.Warn("background work of the log failed", "error", err.Error()) },
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				l.log.Error("log is damaged", "file", info.Path, "keys", info.Bounds.String(), "error", info.Details.Error()) // without its stack
+			},
 		},
 	}
 	for i := range o.Levels {
@@ -250,11 +255,14 @@ func findHead(db *pebble.DB) (position, error) {
 	if len(it.Key()) != 9 {
 		return 0, corrupt(fmt.Errorf("%q: %w", it.Key(), errKey))
 	}
-	s, err := indexed(db, it)
-	if err != nil {
+	s, gone, err := indexed(db, it)
+	p := position(binary.BigEndian.Uint64(it.Key()[1:]))
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if p := position(binary.BigEndian.Uint64(it.Key()[1:])); p != s.at {
+	case gone > 0:
+		return p + position(gone) - 1, nil
+	case p != s.at:
 		return 0, corrupt(fmt.Errorf("entry %d of %s says that it is at position %d, not %d", s.first, s.id, s.at, p))
 	}
 	return s.at + position(len(s.wires)) - 1, nil

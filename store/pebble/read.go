@@ -24,8 +24,17 @@ const (
 func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[store.Record, error] {
 	asOf := l.recent.durable()
 	return func(yield func(store.Record, error) bool) {
-		for next := max(from, 1); ; {
-			records, more, err := l.chunk(ctx, id, next, asOf)
+		begun := false
+		for next := max(from, 1); ; begun = true {
+			records, more, err := l.chunk(ctx, id, next, asOf, begun)
+			if begun && err == nil { // the first was yielded before, and shows that nothing was taken away meanwhile
+				if len(records) == 0 || records[0].Entry.Seq != next {
+					err = fmt.Errorf("%w: entry %d was taken away while the history was read", store.ErrUnavailable, next)
+					records = nil
+				} else {
+					records = records[1:]
+				}
+			}
 			for _, r := range records {
 				if !yield(r, nil) {
 					return
@@ -35,16 +44,17 @@ func (l *Log) Read(ctx context.Context, id history.ID, from uint64) iter.Seq2[st
 				yield(store.Record{}, fmt.Errorf("pebble: read %s: %w", id, err))
 				return
 			}
-			if !more {
+			if !more || len(records) == 0 {
 				return
 			}
-			next += uint64(len(records))
+			next = records[len(records)-1].Entry.Seq
 		}
 	}
 }
 
-// chunk reads some entries of a history from Seq from on, and reports whether there may be more.
-func (l *Log) chunk(ctx context.Context, id history.ID, from uint64, asOf position) (records []store.Record, more bool, err error) {
+// chunk reads some entries of a history from Seq from on, and reports whether there may be more. If the first was seen before, it does
+// not count.
+func (l *Log) chunk(ctx context.Context, id history.ID, from uint64, asOf position, seen bool) (records []store.Record, more bool, err error) {
 	err = l.use(ctx, func(db *pebble.DB) error {
 		size := 0
 		return scan(db, id, from, func(s stored) (bool, error) {
@@ -57,9 +67,11 @@ func (l *Log) chunk(ctx context.Context, id history.ID, from uint64, asOf positi
 					return false, err
 				}
 				records = append(records, r)
-				size += r.Entry.Size()
+				if !seen || seq > from {
+					size += r.Entry.Size()
+				}
 			}
-			more = len(records) >= chunkRecords || size >= chunkBytes
+			more = len(records) > chunkRecords || size >= chunkBytes
 			return !more, nil
 		})
 	})
@@ -72,8 +84,11 @@ func scan(db *pebble.DB, id history.ID, from uint64, show func(stored) (more boo
 	if from == 1 {
 		// Most often there is no such history, and the filters of the database know it.
 		s, ok, err := get(db, id, 1)
-		if err != nil || !ok {
+		switch {
+		case err != nil:
 			return err
+		case !ok:
+			return scanCut(db, id, show)
 		}
 		if more, err := show(s); !more || err != nil {
 			return err
@@ -92,6 +107,9 @@ func scan(db *pebble.DB, id history.ID, from uint64, show func(stored) (more boo
 	} else {
 		ok = it.SeekLT(streamKey(id, from+1))
 	}
+	if !ok && from > 1 && it.Error() == nil {
+		return scanCut(db, id, show)
+	}
 	for begun := false; ok; ok, begun = it.Next(), true {
 		s, err := at(it)
 		if err != nil {
@@ -102,6 +120,35 @@ func scan(db *pebble.DB, id history.ID, from uint64, show func(stored) (more boo
 				break // the history ends before
 			}
 			next = s.first
+		}
+		if s.first != next {
+			return corrupt(fmt.Errorf("entry %d of %s is missing", next, id))
+		}
+		next = s.last() + 1
+		if more, err := show(s); !more || err != nil {
+			return err
+		}
+	}
+	return it.Error()
+}
+
+// scanCut shows the appends of a stream whose front was cut off; if it was not, there are none.
+func scanCut(db *pebble.DB, id history.ID, show func(stored) (more bool, err error)) error {
+	cut, err := cutOff(db, id)
+	if err != nil || cut == 0 {
+		return err
+	}
+	lower, upper := streamBounds(id)
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	next := cut + 1
+	for ok := it.First(); ok; ok = it.Next() {
+		s, err := at(it)
+		if err != nil {
+			return err
 		}
 		if s.first != next {
 			return corrupt(fmt.Errorf("entry %d of %s is missing", next, id))

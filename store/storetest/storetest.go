@@ -59,6 +59,12 @@ func Run(t *testing.T, d Driver) {
 		{"AnswersAreInKeepingWithOneOrder", testLinearizable},
 		{"TailIsWrittenWithTheAppend", testTail},
 		{"TailsComeInOrder", testTailOrder},
+		{"LargeEntriesAreReadToTheLast", testLarge},
+		{"StreamsAreListed", testStreams},
+		{"WhatIsRedactedIsTheSameEntry", testRedact},
+		{"WhatIsCutOffLeavesTheRest", testCut},
+		{"WhatIsCutWhileItIsReadIsNoShortHistory", testCutLong},
+		{"WhatIsCutWholeNeverWas", testCutWhole},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { d.run(t, test.test) })

@@ -26,6 +26,7 @@ func main() {
 	release := flag.String("release", "after", "before, after, gated or wrong")
 	sealed := flag.Bool("sealed", false, "payloads are encrypted, under keys beside the store")
 	hang := flag.Bool("hang", false, "never get to runtime.Open")
+	idle := flag.Bool("idle", false, "start nothing")
 	hold := flag.Bool("hold", false, "keep the store open until standard input ends")
 	flag.Parse()
 	if *hang {
@@ -36,13 +37,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "app: cannot read", flag.Arg(0))
 		os.Exit(3)
 	}
-	if err := serve(*dir, *release, *sealed, *hold); err != nil {
+	if err := serve(*dir, *release, *sealed, *idle, *hold); err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(dir, release string, sealed, hold bool) (err error) {
+func serve(dir, release string, sealed, idle, hold bool) (err error) {
 	ctx := context.Background()
 	c := runtime.Config{Store: filepath.Join(dir, "store"), Logger: slog.New(slog.DiscardHandler)}
 	if sealed {
@@ -63,7 +64,10 @@ func serve(dir, release string, sealed, hold bool) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- rt.Run(ctx) }()
-	err = errors.Join(work(ctx, rt), held(hold))
+	if !idle {
+		err = work(ctx, rt)
+	}
+	err = errors.Join(err, held(hold))
 	stop()
 	return errors.Join(err, <-ended)
 }
