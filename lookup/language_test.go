@@ -245,7 +245,11 @@ func abridged(text string) string {
 func TestTheIndexAnswersAsTheLanguageSays(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	require.Positive(t, answers(t, seed, 100))
+	n := 100
+	if testing.Short() {
+		n = 5
+	}
+	require.Positive(t, answers(t, seed, n))
 }
 
 // FuzzAnswers asks little of each world: a fuzzer takes for hung what takes 10 s, and slows the database down too. For the same questions at full

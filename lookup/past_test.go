@@ -22,7 +22,11 @@ func TestThePastIsAsItWas(t *testing.T) {
 		rows     []query.Row
 	}
 	var all []moment
-	for range 120 {
+	n := 120
+	if testing.Short() {
+		n = 30
+	}
+	for range n {
 		w.step()
 		all = append(all, moment{w.position, len(w.records), w.rows()})
 	}

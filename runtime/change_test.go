@@ -74,7 +74,7 @@ func evolving(release int, delays []time.Duration, work activity.Type[int, int])
 // TestCodeChangesUnderFaults: runs are open while release after release is deployed, on a log with every fault there is. None
 // stalls, and in the end every history fits the newest release.
 func TestCodeChangesUnderFaults(t *testing.T) {
-	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
+	for seed := range someSeeds() {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { changeUnderFaults(t, seed) })
 		})

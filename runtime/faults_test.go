@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -117,8 +118,20 @@ func (m *mortal) AppendTail(ctx context.Context, id history.ID, tail *store.Tail
 
 // TestHistoriesSurviveFaultsAndDeaths runs racing workflows on a log with every fault there is, kills the runtime again and
 // again, and holds what remains against the code.
+// someSeeds are those that a random test tries; of a short run, a quarter of them.
+func someSeeds() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		n := uint64(*seeds)
+		if testing.Short() {
+			n /= 4
+		}
+		for seed := *firstSeed; seed < *firstSeed+n && yield(seed); seed++ {
+		}
+	}
+}
+
 func TestHistoriesSurviveFaultsAndDeaths(t *testing.T) {
-	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
+	for seed := range someSeeds() {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { surviveFaults(t, seed) })
 		})

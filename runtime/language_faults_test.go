@@ -166,7 +166,7 @@ func wander(ctx workflow.Context, j *journey, work activity.Type[int, int], leaf
 // TestTheLanguageSurvivesFaultsAndDeaths runs wandering workflows on a log with every fault there is and kills the runtime
 // again and again. In the end all have ended, no child is left, what was accepted was told once, and every history holds.
 func TestTheLanguageSurvivesFaultsAndDeaths(t *testing.T) {
-	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
+	for seed := range someSeeds() {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { wanderThroughFaults(t, seed) })
 		})

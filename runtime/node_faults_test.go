@@ -19,7 +19,7 @@ import (
 // TestNodesSurviveTrouble plays several nodes through trouble from a seed, in virtual time: they die, sleep, are cut off, leave and join,
 // with clocks that differ. The seed decides what happens, not how goroutines are interleaved.
 func TestNodesSurviveTrouble(t *testing.T) {
-	for seed := *firstSeed; seed < *firstSeed+uint64(*seeds); seed++ {
+	for seed := range someSeeds() {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { surviveTrouble(t, seed) })
 		})

@@ -61,6 +61,9 @@ func spared() []string {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(400) // worlds are small, and many
+	if testing.Short() {
+		*seeds, *share = min(*seeds, 20), max(*share, 32)
+	}
 	os.Exit(m.Run())
 }
 
@@ -95,6 +98,9 @@ func each(from uint64, n int, do func(uint64) bool) {
 // TestASeedIsTheSameWorldAgain: whatever the scheduler does, and on how many processors. Where two goroutines do something at the
 // same nanosecond that is not waited for at the stage, which is rare, a world may part from itself; more than one in ten may not.
 func TestASeedIsTheSameWorldAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compares worlds that others run too")
+	}
 	n := max(30, *seeds/100) // of fewer, two that part are chance
 	parted := 0
 	on := func(processors int, p sim.Plan) *sim.Report {
