@@ -288,7 +288,7 @@ func TestAdoptingThatWasCutShortIsFinished(t *testing.T) {
 	})
 	for piece := range 4 {
 		for _, dies := range []bool{false, true} {
-			if testing.Short() && dies != (piece%2 == 1) {
+			if testing.Short() && (piece%3 == 0 || dies != (piece == 1)) {
 				continue
 			}
 			t.Run(fmt.Sprint(piece, dies), func(t *testing.T) {

@@ -244,7 +244,7 @@ func TestHeldLimitsMoveWhereAnotherNodeHoldsThem(t *testing.T) {
 		p.leave(p.nodes[0])
 		p.kill(p.nodes[0]) // who was left
 		p.join()
-		time.Sleep(10 * time.Hour)
+		time.Sleep(2 * time.Hour)
 		require.NoError(t, p.nodes[0].Unpause(ctx, "l"))
 		held := time.Since(began) - 5*time.Minute
 		_, err = runtime.Result(ctx, p.nodes[0].Runtime, "l", limited)

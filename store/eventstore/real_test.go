@@ -33,6 +33,9 @@ func TestRealServer(t *testing.T) {
 
 // What is tried against real servers is itself tried here, on a server that is not empty.
 func TestSuiteForRealServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the same suite is held against an empty one by TestEventStoreIsALog")
+	}
 	f := serve(t, esdbtest.Options{})
 	for _, s := range []string{"$stats-1", "clew.x.n-w", "orders-1"} {
 		f.Write(s, "Something")
