@@ -29,6 +29,7 @@ type definition struct {
 	policy   *history.Policy // of settings
 	err      error           // what is wrong with the definition, told by runtime.Open
 	handler  Handler
+	holds    func(result history.Payload) error // why it is no result of this activity
 }
 
 // Handler is an activity on encoded values.
@@ -43,7 +44,10 @@ func Define[In, Out any](name string, fn func(context.Context, In) (Out, error),
 
 // Declare names an activity whose body is elsewhere; see [Type.Bind].
 func Declare[In, Out any](name string, opts ...Option) Type[In, Out] {
-	d := &definition{name: name}
+	d := &definition{name: name, holds: func(p history.Payload) error {
+		var out Out
+		return p.Decode(&out)
+	}}
 	d.settings.apply(opts)
 	d.policy, d.err = d.settings.policy()
 	d.err = errors.Join(d.err, d.settings.checkLimit())

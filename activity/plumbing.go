@@ -73,7 +73,8 @@ type Body struct {
 	Handler  Handler // nil: declared only
 	External bool    // needs no handler
 	Limit    history.Rule
-	Err      error // what is wrong with the definition
+	Holds    func(result history.Payload) error // why a value is no result of it
+	Err      error                              // what is wrong with the definition
 }
 
 // BodyOf returns the body of a Type or a Binding; ok is false for anything else.
@@ -88,14 +89,14 @@ func (t Type[In, Out]) body() Body {
 	if t.def == nil {
 		return Body{Err: errZero}
 	}
-	return Body{t.def.name, t.def.handler, t.def.external, t.def.settings.limit, t.def.err}
+	return Body{t.def.name, t.def.handler, t.def.external, t.def.settings.limit, t.def.holds, t.def.err}
 }
 
 func (b Binding) body() Body {
 	if b.def.name == "" && b.handler == nil {
 		return Body{Err: errZero}
 	}
-	return Body{b.def.name, b.handler, b.def.external, b.def.settings.limit, b.def.err}
+	return Body{b.def.name, b.handler, b.def.external, b.def.settings.limit, b.def.holds, b.def.err}
 }
 
 // CodeOf is the code of the first registered error in the chain of err.

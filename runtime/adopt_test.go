@@ -142,6 +142,8 @@ func TestRerunAsksAnewFromAStep(t *testing.T) {
 		require.Contains(t, out, "1 then 2")
 		require.Equal(t, []int{1, 1, 2}, []int{c.of("first"), c.of("second"), c.of("third")})
 
+		_, err = w.Rerun(ctx, "j", runtime.AtStep(3), runtime.WithResult(7))
+		require.ErrorContains(t, err, "its code cannot go on from there: a result: ")
 		_, err = w.Rerun(ctx, "j", runtime.AtStep(3), runtime.WithResult("by hand"))
 		require.NoError(t, err)
 		_, err = runtime.Result(ctx, w, "j", code)

@@ -58,6 +58,7 @@ func TestActivitiesAreSettledAndRetriedByHand(t *testing.T) {
 		require.ErrorIs(t, w.RetryActivity(ctx, "o", 1, false), runtime.ErrSettled)
 		require.ErrorIs(t, w.RetryActivity(ctx, "o", 2, false), runtime.ErrStale)
 		require.ErrorContains(t, w.RetryActivity(ctx, "o", 2, false), "under way")
+		require.ErrorIs(t, w.CompleteActivity(ctx, "o", 2, 7), runtime.ErrInvalid, "its code could not read that, and would stall")
 		require.NoError(t, w.CompleteActivity(ctx, "o", 2, "by hand", by[:2]...))
 		time.Sleep(time.Second)
 		require.ErrorIs(t, w.CompleteActivity(ctx, "o", 2, "once more"), runtime.ErrSettled)

@@ -117,9 +117,10 @@ type Runtime struct {
 	codes      map[string]map[int]workflow.Code
 	onMismatch map[string]map[int]workflow.Mismatch
 	handlers   map[string]activity.Handler
-	broken     sync.Map          // ids of executions on which something could not be read or recorded, to be taken up again
-	missing    sync.Map          // names of activities that were asked for and are not here
-	inputs     map[string]string // of workflows, by their Go types
+	holds      map[string]func(history.Payload) error // why a value is no result of an activity
+	broken     sync.Map                               // ids of executions on which something could not be read or recorded, to be taken up again
+	missing    sync.Map                               // names of activities that were asked for and are not here
+	inputs     map[string]string                      // of workflows, by their Go types
 	settings   map[string]workflow.Settings
 
 	admin       admin
@@ -288,6 +289,7 @@ func buildOf() string {
 // register sorts definitions by what they are.
 func (r *Runtime) register(definitions []workflow.Definition) error {
 	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
+	r.holds = map[string]func(history.Payload) error{}
 	r.onMismatch = map[string]map[int]workflow.Mismatch{}
 	r.settings, r.inputs = map[string]workflow.Settings{}, map[string]string{}
 	r.laws.defined, r.laws.runs = map[string]history.Rule{}, map[string]history.Rule{}
@@ -298,6 +300,7 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 		if b, ok := activity.BodyOf(d); ok {
 			name := "activity " + b.Name
 			errs = append(errs, b.Err)
+			r.holds[b.Name] = b.Holds
 			if b.Limit != (history.Rule{}) {
 				r.laws.defined[b.Name] = b.Limit
 			}

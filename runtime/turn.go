@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -156,6 +157,9 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 	if move, ok := c.(commands.Move); ok && m.state.Open() {
 		return w.fits(m, move.Version)
 	}
+	if given, ok := c.(commands.GiveOutcome); ok && given.Failure.Absent() {
+		return w.noResult(m, given), nil
+	}
 	u, ok := c.(commands.Update)
 	if !ok || !m.state.Open() {
 		return nil, nil
@@ -195,6 +199,18 @@ func (w *runner) refuses(m *memory, c commands.Command) (refused, err error) {
 		refused = fmt.Errorf("%w: %w", ErrRefused, refused)
 	}
 	return refused, nil
+}
+
+// noResult refuses what the code that waits for an activity could not read: it would stall on it.
+func (w *runner) noResult(m *memory, c commands.GiveOutcome) error {
+	a := m.state.Activities[c.Step]
+	if a == nil || w.x.rt.holds[a.Name] == nil {
+		return nil
+	}
+	if err := w.x.rt.holds[a.Name](c.Result); err != nil {
+		return &commands.Invalid{Field: "the result of " + a.Name, Value: string(c.Result.Data), Want: fmt.Sprintf("a value that its code can read: %v", cmp.Or(errors.Unwrap(err), err))}
+	}
+	return nil
 }
 
 func (w *runner) look(m *memory, c *call) error {
