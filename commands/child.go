@@ -24,6 +24,8 @@ type AskChild struct {
 	Memo, Attributes history.Payload
 	Headers          history.Payload // absent: those of the parent
 	Once             bool            // only if the id was never used
+	LimitKey         string          // for whom it is; empty: as its definition says
+	WhenFull         history.Full    // what becomes of it if a limit allows no further run; empty: as its definition says
 }
 
 func (c AskChild) decide(s *history.State, _ time.Time) ([]history.Event, error) {
@@ -36,7 +38,7 @@ func (c AskChild) decide(s *history.State, _ time.Time) ([]history.Event, error)
 	return follows(&history.ChildAsked{
 		Step: c.Step, ID: c.ID, Type: c.Type, Version: c.Version, Input: c.Input, OnParentClose: c.OnParentClose, OnCancel: c.OnCancel,
 		RunTimeout: c.RunTimeout, ExecutionTimeout: c.ExecutionTimeout, CorrelationID: c.CorrelationID, Memo: c.Memo, Attributes: c.Attributes,
-		Headers: c.Headers, Once: c.Once,
+		Headers: c.Headers, Once: c.Once, LimitKey: c.LimitKey, WhenFull: c.WhenFull,
 	})
 }
 

@@ -27,7 +27,9 @@ type ChildAsked struct {
 	Memo             Payload
 	Attributes       Payload
 	Headers          Payload
-	Once             bool // only if the id was never used
+	Once             bool   // only if the id was never used
+	LimitKey         string // for whom it is; empty: as its definition says
+	WhenFull         Full   // what becomes of it if a limit allows no further run; empty: as its definition says
 }
 
 func (*ChildAsked) Role() Role   { return Decision }
@@ -57,6 +59,8 @@ func (e *ChildAsked) put(w *writer) {
 	w.payload("attributes", e.Attributes)
 	w.payload("headers", e.Headers)
 	w.flag("once", e.Once)
+	w.text("limit_key", e.LimitKey)
+	w.text("when_full", string(e.WhenFull))
 }
 func (e *ChildAsked) take(r *reader, key string) bool {
 	switch key {
@@ -72,6 +76,10 @@ func (e *ChildAsked) take(r *reader, key string) bool {
 		r.payload(key, &e.Input)
 	case "once":
 		e.Once = r.flag()
+	case "limit_key":
+		e.LimitKey = r.text()
+	case "when_full":
+		e.WhenFull = Full(r.text())
 	case "on_parent_close":
 		e.OnParentClose = ParentClose(r.text())
 	case "on_cancel":

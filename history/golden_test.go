@@ -93,7 +93,7 @@ func full() []Event {
 		&ChildAsked{
 			Step: 3, ID: "order-1~1.3", Type: "parcel", Version: 2, Input: text("I-1"), OnParentClose: AbandonChild, OnCancel: WaitCancelled,
 			RunTimeout: time.Minute, ExecutionTimeout: time.Hour, CorrelationID: "c-9", Memo: JSON([]byte(`{"m":1}`)),
-			Attributes: JSON([]byte(`{"a":2}`)), Headers: JSON([]byte(`{"trace":"t-1"}`)), Once: true,
+			Attributes: JSON([]byte(`{"a":2}`)), Headers: JSON([]byte(`{"trace":"t-1"}`)), Once: true, LimitKey: "ann", WhenFull: ReplaceOldest,
 		},
 		&ChildStarted{Step: 3, Chain: "r9"},
 		&ChildRefused{Step: 3, Reason: RefusedRunning, Message: "it is running"},

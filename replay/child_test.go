@@ -88,13 +88,13 @@ func TestOptionsOfAChildAreRecorded(t *testing.T) {
 	w := run(t, func(ctx workflow.Context) error {
 		_, err := workflow.Child(ctx, defined, 7, workflow.ID("parcel-7"), workflow.OnParentClose(workflow.AbandonChild),
 			workflow.OnCancel(activity.WaitCancelled), workflow.ExecutionTimeout(time.Hour), workflow.CorrelationID("c-9"),
-			workflow.Memo("m", 1), region.Set("eu"))
+			workflow.Memo("m", 1), region.Set("eu"), workflow.LimitKey("ann"), workflow.WhenFull(workflow.RefuseWhenFull))
 		return err
 	})
 	want := &history.ChildAsked{
 		Step: 1, ID: "parcel-7", Type: "parcel", Input: history.JSON([]byte("7")), OnParentClose: history.AbandonChild, OnCancel: history.WaitCancelled,
 		RunTimeout: time.Minute, ExecutionTimeout: time.Hour, CorrelationID: "c-9", Memo: history.JSON([]byte(`{"m":1}`)),
-		Attributes: history.JSON([]byte(`{"region":"eu"}`)),
+		Attributes: history.JSON([]byte(`{"region":"eu"}`)), LimitKey: "ann", WhenFull: history.Refused,
 	}
 	assert.Equal(t, want, w.entries[1].Event, "the version of a definition is not that of the child")
 	w = run(t, func(ctx workflow.Context) error {

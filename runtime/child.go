@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,11 +155,13 @@ func (r *Runtime) childCall(id history.ID, run history.Run, asked *history.Child
 		return nil, err
 	}
 	settings := r.settings[asked.Type]
-	key, err := settings.KeyOfInput(asked.Input)
-	if err != nil {
-		return nil, err
+	key, full := asked.LimitKey, cmp.Or(asked.WhenFull, settings.WhenFull)
+	if key == "" {
+		if key, err = settings.KeyOfInput(asked.Input); err != nil {
+			return nil, err
+		}
 	}
-	if err := r.slotFor(r.ctx, asked.Type, settings.WhenFull); err != nil {
+	if err := r.slotFor(r.ctx, asked.Type, full); err != nil {
 		return nil, err
 	}
 	start := commands.Start{
@@ -171,7 +174,7 @@ func (r *Runtime) childCall(id history.ID, run history.Run, asked *history.Child
 	}
 	r.bounds(&start, settings)
 	return &call{
-		command: start, full: settings.WhenFull, by: history.Code, request: fmt.Sprintf("child:%s:%d", run.ID, asked.Step), named: true, since: at,
+		command: start, full: full, by: history.Code, request: fmt.Sprintf("child:%s:%d", run.ID, asked.Step), named: true, since: at,
 	}, nil
 }
 

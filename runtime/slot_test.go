@@ -464,6 +464,32 @@ func TestAChildIsUnderTheLimitOfItsWorkflow(t *testing.T) {
 	}
 }
 
+// TestAChildSaysForWhomItIsAndWhatIsToBecomeOfIt, whatever its definition says.
+func TestAChildSaysForWhomItIsAndWhatIsToBecomeOfIt(t *testing.T) {
+	w := delivery(workflow.RunLimit{KeyAtOnce: 1}, byCustomer, workflow.WhenFull(workflow.ReplaceOldest))
+	parent := workflow.Define("parent", func(ctx workflow.Context, key string) (string, error) {
+		_, err := workflow.Child(ctx, w, crate{Customer: "ann", For: time.Second}, workflow.LimitKey(key), workflow.WhenFull(workflow.RefuseWhenFull))
+		if errors.Is(err, workflow.ErrFull) {
+			return "full", nil
+		}
+		return "done", err
+	})
+	inWorld(t, func(world *world) {
+		ctx := world.ctx()
+		ann, err := runtime.Start(ctx, world.rt, "a", w, crate{Customer: "ann", For: time.Minute})
+		require.NoError(t, err)
+		for key, want := range map[string]string{"ann": "full", "": "full", "bob": "done"} {
+			_, err = runtime.Start(ctx, world.rt, "for-"+key, parent, key)
+			require.NoError(t, err)
+			got, err := runtime.Result(ctx, world.rt, "for-"+key, parent)
+			require.NoError(t, err)
+			require.Equal(t, want, got, "for %q", key)
+		}
+		_, err = ann.Result(ctx)
+		require.NoError(t, err, "it was not replaced")
+	}, w, parent)
+}
+
 func TestAPausedRunKeepsItsSlot(t *testing.T) {
 	w := delivery(workflow.RunLimit{AtOnce: 1})
 	inWorld(t, func(world *world) {

@@ -77,13 +77,13 @@ func BeginChild[In, Out any](ctx Context, w Type[In, Out], in In, opts ...ChildO
 // childOf is the wish for a child with the options of its definition and of the call, of a run with some headers.
 func childOf(d *definition, headers map[string]string, opts []ChildOption) (c commands.AskChild, err error) {
 	s := d.settings.own()
-	s.Version = 0 // that of the definition is not that of the child
+	s.Version, s.LimitKey, s.WhenFull = 0, "", "" // those of the definition are read where the child begins
 	for _, o := range opts {
 		o.SetChild(&s)
 	}
 	c = commands.AskChild{
 		Type: d.name, Version: s.Version, ID: s.ID, OnParentClose: s.OnParentClose, OnCancel: s.OnCancel, RunTimeout: s.RunTimeout,
-		ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID, Once: s.once,
+		ExecutionTimeout: s.ExecutionTimeout, CorrelationID: s.CorrelationID, Once: s.once, LimitKey: s.LimitKey, WhenFull: s.WhenFull,
 	}
 	if c.OnParentClose == "" {
 		c.OnParentClose = CancelChild

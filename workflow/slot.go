@@ -34,13 +34,10 @@ func (l RunLimit) Set(s *Settings) {
 // SetChild says that a child is bounded by its definition.
 func (l RunLimit) SetChild(s *Settings) { notOfChild(s, "RunLimit") }
 
-// definitional is an option that a child has from its definition.
-type definitional struct {
-	option
-	name string
-}
+// ofDefinition is KeyOf, which a child has from its definition.
+type ofDefinition struct{ option }
 
-func (o definitional) SetChild(s *Settings) { notOfChild(s, o.name) }
+func (ofDefinition) SetChild(s *Settings) { notOfChild(s, "KeyOf") }
 
 func notOfChild(s *Settings, name string) {
 	s.Err = errors.Join(s.Err, &commands.Invalid{Field: "an option of a child", Value: name, Want: "it at the definition of the child's workflow"})
@@ -48,20 +45,20 @@ func notOfChild(s *Settings, name string) {
 
 const maxKey = 256
 
-// LimitKey says at a start for whom the run is, such as a customer: a [RunLimit] of each key counts by it. Up to 256 bytes.
+// LimitKey says at a start, or of a child, for whom the run is, such as a customer: a [RunLimit] of each key counts by it. Up to 256 bytes.
 func LimitKey(key string) Option {
-	return definitional{func(s *Settings) {
+	return option(func(s *Settings) {
 		if len(key) > maxKey {
 			s.Err = errors.Join(s.Err, &commands.Invalid{Field: "LimitKey", Value: fmt.Sprintf("%d bytes", len(key)), Want: fmt.Sprintf("%d at most", maxKey)})
 		}
 		s.LimitKey = key
-	}, "LimitKey"}
+	})
 }
 
 // KeyOf is [LimitKey] at the definition: the key is worked out from the input of each start, which must be an In. A run that continues as new
 // keeps the key that it has.
 func KeyOf[In any](key func(In) string) Option {
-	return definitional{func(s *Settings) {
+	return ofDefinition{func(s *Settings) {
 		s.keyOf = func(input history.Payload) (string, error) {
 			var in In
 			if err := input.Decode(&in); err != nil {
@@ -73,7 +70,7 @@ func KeyOf[In any](key func(In) string) Option {
 			}
 			return k, nil
 		}
-	}, "KeyOf"}
+	}}
 }
 
 // KeyOfInput is the key of a run with an input.
@@ -96,16 +93,16 @@ const (
 	ReplaceNewest  = history.ReplaceNewest
 )
 
-// WhenFull says at the definition or a start what becomes of the run when a [RunLimit] allows no further one. Default: WaitWhenFull.
+// WhenFull says at the definition, at a start or of a child what becomes of the run when a [RunLimit] allows no further one. Default: WaitWhenFull.
 func WhenFull(f Full) Option {
-	return definitional{func(s *Settings) {
+	return option(func(s *Settings) {
 		switch f {
 		case WaitWhenFull, RefuseWhenFull, ReplaceOldest, ReplaceNewest:
 			s.WhenFull = f
 		default:
 			s.Err = errors.Join(s.Err, &commands.Invalid{Field: "WhenFull", Value: string(f), Want: "WaitWhenFull, RefuseWhenFull, ReplaceOldest or ReplaceNewest"})
 		}
-	}, "WhenFull"}
+	})
 }
 
 // ErrFull is in the chain of the error of a start that a [RunLimit] refuses, that of a child too.
