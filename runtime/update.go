@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/clewflow/clew/activity"
 	"github.com/clewflow/clew/commands"
@@ -97,8 +98,31 @@ func (r *Runtime) updateCommand(name string, in any, request string) (c commands
 	return commands.Update{Update: update, Name: name, Input: input}, update, nil
 }
 
+// soonReady waits a moment for Run, which is often begun beside the first update: only code that runs can accept one.
+func (r *Runtime) soonReady(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		return nil
+	default:
+	}
+	soon := time.NewTimer(3 * time.Second)
+	defer soon.Stop()
+	select {
+	case <-r.ready:
+	case <-soon.C:
+	case <-r.opened.Done():
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
 func (r *Runtime) update(ctx context.Context, id history.ID, name string, c *call) error {
 	if err := r.messaging(ctx, Messaging{ID: id.Workflow, Name: name, Update: true}); err != nil {
+		return err
+	}
+	if err := r.soonReady(ctx); err != nil {
 		return err
 	}
 	_, err := r.do(ctx, id, c)

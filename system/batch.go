@@ -1,7 +1,7 @@
 // Package system holds the workflows that clew ships, written with clew.
 //
 // [Batches] does one operation to each of the executions that a query finds. [Keeper] has what is kept no longer removed, time and again,
-// by [Sweeps]. The package says what is done in which order; the activities
+// by [Sweeps]. [Debounces] makes one start of several. The package says what is done in which order; the activities
 // that look and operate are bound by package runtime, which registers all of it by itself.
 package system
 
@@ -254,4 +254,4 @@ func (p *Position) take(outcomes []Outcome) {
 }
 
 // Definitions are the workflows of this package.
-func Definitions() []workflow.Definition { return []workflow.Definition{Batches, Keeper, Sweeps} }
+func Definitions() []workflow.Definition { return []workflow.Definition{Batches, Keeper, Sweeps, Debounces} }

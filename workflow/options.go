@@ -61,7 +61,8 @@ type Settings struct {
 	Unchecked bool
 	RequestID string
 	Label     string
-	Signal    *Message // to be sent with it
+	Signal    *Message      // to be sent with it
+	PutOff    time.Duration // at the most, of a debounced one
 }
 
 // Apply adds options to s.
