@@ -11,7 +11,7 @@ import (
 )
 
 // vans is how many parcels may be on the road at once, whichever nodes ship them.
-const vans = 3
+const vans = 10
 
 var ship = activity.Define("ship", activity.NoResult(drive), activity.Limit{AtOnce: vans})
 
