@@ -8,12 +8,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/clewflow/clew/audit"
 	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/internal/socket"
+	"github.com/clewflow/clew/query"
 	"github.com/clewflow/clew/runtime"
 	"github.com/clewflow/clew/vault"
 )
@@ -45,6 +47,9 @@ A file given with -o appears when it is complete.` + sealedHelp,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if wish.All && wish.Where != "" {
 				return errors.New("--all and --query exclude each other")
+			}
+			if _, err := query.Parse(wish.Where); err != nil && strings.TrimSpace(wish.Where) != "*" {
+				return err
 			}
 			if !wish.All && wish.Where == "" {
 				return oneID(cmd, args)

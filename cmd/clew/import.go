@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ if anything in it is wrong nothing is taken over. The files that an execution re
 master key that the archive was made for, the keys of encrypted payloads are kept with those of this store. One is
 refused whose id is in use here, that is open where it came from, or of which something cannot be opened here. Who
 did it, when and why is recorded. The exit status is 1 if one was refused.` + sealedHelp,
-		Example: `  clew import done.clew --dir /var/lib/new/clew.data --reason 'moved'
+		Example: `  clew import done.clew --new --dir /var/lib/new/clew.data --reason 'moved'
   clew import done.clew --key receiver.key --keys clew.keys --master /run/secrets/clew-master`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -51,7 +52,7 @@ did it, when and why is recorded. The exit status is 1 if one was refused.` + se
 			for _, one := range done.Imports {
 				if one.Refused != "" {
 					refused++
-					fmt.Fprintf(cmd.OutOrStdout(), "%s is refused: %s\n", plain(one.ID), oneLine(plain(one.Refused)))
+					fmt.Fprintf(cmd.OutOrStdout(), "%s is refused: %s\n", plain(one.ID), oneLine(plain(strings.TrimPrefix(one.Refused, "clew: "))))
 					continue
 				}
 				taken++
@@ -68,6 +69,7 @@ did it, when and why is recorded. The exit status is 1 if one was refused.` + se
 			return errReported
 		},
 	}
+	cmd.Flags().BoolVar(&s.anew, "new", false, "begin a store in the directory if there is none")
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "a file with the master key that the archive was made for; can be given again")
 	s.sealed.flags(cmd)
 	x.flags(cmd)

@@ -25,6 +25,7 @@ import (
 type site struct {
 	dir, namespace string
 	sealed         sealed
+	anew           bool // a store is begun where there is none
 }
 
 // executions are those of a site. It is the same to the commands whether another process has the site open, and whether it
@@ -51,7 +52,12 @@ func (s *site) place() (dir, namespace string, err error) {
 	if isServer(dir) {
 		return dir, namespace, nil
 	}
-	return dir, namespace, mustExist(dir)
+	if s.anew {
+		err = mayBegin(dir)
+	} else {
+		err = mustExist(dir)
+	}
+	return dir, namespace, err
 }
 
 // isServer reports whether a store is one that several processes can have open.
@@ -243,6 +249,18 @@ func mustExist(dir string) error {
 		return fmt.Errorf("looking for the store: %w", err)
 	}
 	return nil
+}
+
+// mayBegin refuses to begin a store among other files.
+func mayBegin(dir string) error {
+	there, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && len(there) == 0:
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking for the store: %w", err)
+	}
+	return mustExist(dir)
 }
 
 // direct is a runtime of this process that runs no code.
