@@ -48,7 +48,7 @@ func TestAnArchiveIsVerifiedAnywhereAndTakenOver(t *testing.T) {
 
 	code, out, _ = tool(t, "import", at("all.clew"), "--reason", "moved", "--by", "ann", "--dir", other)
 	assert.Equal(t, failed, code, "the open ones are refused")
-	assert.Regexp(t, `(?m)^order-1 is refused: clew: still running: order-1 goes on where it was exported; end it there`, out)
+	assert.Regexp(t, `(?m)^order-1 is refused: still running: order-1 goes on where it was exported; end it there`, out)
 	assert.Contains(t, out, "1 execution is taken over\n")
 	assert.Equal(t, read(t, "export", "refund-1", "--dir", dir), read(t, "export", "refund-1", "--dir", other), "to the byte")
 	assert.Contains(t, read(t, "ls", "--dir", other), "refund-1")
