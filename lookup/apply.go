@@ -55,7 +55,7 @@ func (x *Index) apply(c *conn, records []store.Record) (*conn, error) {
 		return c, nil
 	}
 	last := records[len(records)-1].Position
-	b := batch{c: c, open: x.open, words: *x.words.Load(), shapes: &x.shapes, tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1)}
+	b := batch{c: c, open: x.open, words: *x.words.Load(), inputs: x.inputs, noted: x.noted, shapes: &x.shapes, tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1)}
 	err := c.within("BEGIN IMMEDIATE", func() error { return b.write(records, last) })
 	if err == nil {
 		x.open.keep(&b)
@@ -101,6 +101,8 @@ type batch struct {
 	tally    map[tallied]int // how many more there are
 	versions map[versioned]int
 	words    words // that are kept
+	inputs   Inputs
+	noted    noted
 	docs     []doc
 	shapes   *shapes
 	building *building // nil: the index itself is written
@@ -165,7 +167,10 @@ func (b *batch) fold(record *store.Record) error {
 		if err != nil {
 			return err
 		}
-		r := begin(record.Position.Commit, record.ID, e, started, build)
+		if err := b.lacks(started); err != nil {
+			return err
+		}
+		r := begin(record.Position.Commit, record.ID, e, started, b.inputs.of(started), build)
 		if r.Depth, err = b.depth(record.ID, started); err != nil {
 			return err
 		}

@@ -24,6 +24,7 @@ type building struct {
 	whole   bool     // open has all open runs: one that is not among them has closed or never begun
 	ids     bool     // runs can be found by their ids in the file
 	words   words
+	inputs  Inputs
 	shapes  shapes
 	last    store.Position
 	records int
@@ -45,7 +46,7 @@ var errBuilt = errors.New("lookup: the index was built")
 // build reads the log up to head into a new file, and puts that in the place of the index. It returns [errBuilt] if all went well.
 func (x *Index) build(ctx context.Context, log store.Log, head store.Position) (err error) {
 	epoch, _ := x.place()
-	b, err := beginBuilding(x.path+".new", *x.words.Load())
+	b, err := beginBuilding(x.path+".new", *x.words.Load(), x.inputs)
 	if err != nil {
 		return fmt.Errorf("lookup: building the index: %w", err)
 	}
@@ -57,8 +58,14 @@ func (x *Index) build(ctx context.Context, log store.Log, head store.Position) (
 	}()
 	began := time.Now()
 	x.logger.Info("the index is built", "path", x.path, "head", head)
-	if err := x.readInto(ctx, log, b, head); err != nil {
-		return err
+	for end := false; !end; { // until there is little left to read when it takes its place
+		if err := x.readInto(ctx, log, b, head); err != nil {
+			return err
+		}
+		now, err := log.Head(ctx)
+		if end = err != nil || !farFrom(head, now); !end {
+			head = now
+		}
 	}
 	if err := b.finish(); err != nil {
 		return fmt.Errorf("lookup: building the index: %w", err)
@@ -70,8 +77,8 @@ func (x *Index) build(ctx context.Context, log store.Log, head store.Position) (
 	return errBuilt
 }
 
-func beginBuilding(path string, words words) (*building, error) {
-	b := &building{path: path, open: openRuns{}, whole: true, words: words}
+func beginBuilding(path string, words words, inputs Inputs) (*building, error) {
+	b := &building{path: path, open: openRuns{}, whole: true, words: words, inputs: inputs}
 	if path != memory {
 		if err := removeDatabase(path); err != nil {
 			return nil, err
@@ -91,7 +98,7 @@ func beginBuilding(path string, words words) (*building, error) {
 			return nil, errors.Join(fmt.Errorf("making the tables: %w", err), b.giveUp())
 		}
 	}
-	if err := words.write(c); err != nil {
+	if err := errors.Join(words.write(c), inputs.write(c)); err != nil {
 		return nil, errors.Join(err, b.giveUp())
 	}
 	return b, nil
@@ -102,7 +109,7 @@ func (x *Index) readInto(ctx context.Context, log store.Log, b *building, head s
 	ctx, stop := context.WithCancel(ctx)
 	g := newGathering(buildRuns, buildRecords, buildBytes)
 	var reading sync.WaitGroup
-	reading.Go(func() { g.end(g.read(ctx, log, store.Position{})) })
+	reading.Go(func() { g.end(g.read(ctx, log, b.last)) })
 	defer reading.Wait()
 	defer stop()
 	said := time.Now()
@@ -158,7 +165,7 @@ func (b *building) apply(records []store.Record) error {
 		return nil
 	}
 	last := records[len(records)-1].Position
-	batch := batch{c: b.c, open: b.open, words: b.words, tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1), shapes: &b.shapes, building: b}
+	batch := batch{c: b.c, open: b.open, words: b.words, inputs: b.inputs, tally: map[tallied]int{}, runs: make(map[history.ID]*run, len(records)/4+1), shapes: &b.shapes, building: b}
 	if err := b.c.within("BEGIN IMMEDIATE", func() error { return batch.write(records, last) }); err != nil {
 		return fmt.Errorf("records %s to %s: %w", records[0].Position, last, err)
 	}

@@ -30,7 +30,7 @@ func TestTheFoldCountsWhatTheStateHolds(t *testing.T) {
 		s := states[id]
 		s.Evolve(e)
 		if started, ok := e.Event.(*history.Started); ok {
-			runs[id] = begin(record.Position.Commit, id, e, started, "")
+			runs[id] = begin(record.Position.Commit, id, e, started, nil, "")
 		} else {
 			runs[id].evolve(e)
 		}

@@ -51,6 +51,7 @@ type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
 	Readers int          // lookups at the same time; 0: 4. An index in memory has one connection for all
 	Text    Switch       // whether the words of inputs, results and failures are kept, for TEXT; to change it builds the index anew
+	Inputs  Inputs       // fields by which runs are found that began before they were declared; a file that lacks some is built anew beside
 	TextOf  []string     // the types of workflow whose words they are, which switches it on unless Text is Off; empty: all, or as the file has it
 }
 
@@ -77,6 +78,8 @@ type Index struct {
 	shapes  shapes   // so does this
 	text    wanted
 	words   atomic.Pointer[words] // that are kept; nil: not yet opened
+	inputs  Inputs
+	noted   noted // belongs to the writer
 
 	of   query.AsOf // of which moment it is; see [AsOf]
 	then time.Time  // when that was; zero: it goes on with the log
@@ -92,6 +95,7 @@ type Index struct {
 	moved    chan struct{}  // closed when position or epoch changes
 	waiters  int            // in Reached
 	runs     bool           // Run is under way
+	lacking  bool           // the file has not all fields of inputs that are declared
 	ended    bool           // closed is closed
 }
 
@@ -111,7 +115,7 @@ func Open(ctx context.Context, path string, options Options) (*Index, error) {
 // newIndex has no connection yet.
 func newIndex(path string, options Options) *Index {
 	x := &Index{
-		path: path, logger: options.Logger, text: wantedOf(options), writer: make(chan *conn, 1), open: openRuns{}, closed: make(chan struct{}),
+		path: path, logger: options.Logger, text: wantedOf(options), inputs: options.Inputs, writer: make(chan *conn, 1), open: openRuns{}, closed: make(chan struct{}),
 		hurry: make(chan struct{}, 1), moved: make(chan struct{}),
 	}
 	if x.logger == nil {
@@ -286,6 +290,12 @@ func (x *Index) tryBegin() (*conn, error) {
 	if err == nil {
 		position, err = c.place(context.Background())
 	}
+	if err == nil && position.IsZero() {
+		err = x.inputs.write(c)
+	}
+	if err == nil {
+		x.noted, err = readInputs(c)
+	}
 	if err != nil {
 		return nil, errors.Join(err, c.close())
 	}
@@ -293,6 +303,9 @@ func (x *Index) tryBegin() (*conn, error) {
 	if x.text.as == AsItIs {
 		x.text = words.again() // also when it begins anew
 	}
+	x.mu.Lock()
+	x.lacking = x.inputs.lack(x.noted)
+	x.mu.Unlock()
 	x.move(position, 0)
 	return c, nil
 }

@@ -29,7 +29,7 @@ func AsOf(ctx context.Context, path string, log store.Log, of query.AsOf, option
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	b, err := beginBuilding(path, wantedOf(options).anew())
+	b, err := beginBuilding(path, wantedOf(options).anew(), options.Inputs)
 	if err != nil {
 		return nil, fmt.Errorf("lookup: making an index of %s: %w", of, err)
 	}

@@ -28,7 +28,7 @@ func TestADeadlineThatWasHeldMoves(t *testing.T) {
 			history.Seal(s.Hash, &e)
 			s.Evolve(e)
 			if i == 0 {
-				r = begin(1, id, e, event.(*history.Started), "")
+				r = begin(1, id, e, event.(*history.Started), nil, "")
 			} else {
 				r.evolve(e)
 			}

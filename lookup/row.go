@@ -45,11 +45,11 @@ type run struct {
 	was     query.Status // as it is in the table
 }
 
-// begin makes the run that a first entry begins. before is the build of the entry before it in the stream.
-func begin(at uint64, id history.ID, e history.Entry, s *history.Started, before string) *run {
+// begin makes the run that a first entry begins. fields are those of its input that it did not record, before is the build of the entry before it in the stream.
+func begin(at uint64, id history.ID, e history.Entry, s *history.Started, fields history.Attributes, before string) *run {
 	r := &run{
 		position: at, dirty: true, delayed: delayOf(s), key: s.Key, told: e.Told, input: e.Seq, updates: len(s.Updates),
-		loaded: true, attributes: history.Attributes(nil).With(s.Attributes), memo: object(s.Memo),
+		loaded: true, attributes: fields.With(s.Attributes), memo: object(s.Memo),
 	}
 	r.Row = query.Row{
 		Namespace: id.Namespace, ID: id.Workflow, Run: s.Run, Type: s.Type, Version: s.Version, Number: s.Number, Status: query.Running,

@@ -58,6 +58,13 @@ func (x *Index) Run(ctx context.Context, log store.Log) error {
 		x.following.Done()
 	}()
 
+	var renewing sync.WaitGroup
+	defer renewing.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if x.renews() {
+		renewing.Go(func() { x.renew(ctx, log) })
+	}
 	pause := firstPause
 	for {
 		before := x.Position()

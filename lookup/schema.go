@@ -12,7 +12,7 @@ import (
 // A file of ours says so in its header, with the version of the schema. A file of another version is built anew.
 const (
 	application   = 0x636c6577 // "clew"
-	schemaVersion = 9
+	schemaVersion = 10
 )
 
 // The table run has a row for each run. Its key is the position of the run's first record, which is the same in every
@@ -20,6 +20,7 @@ const (
 // are nanoseconds since 1970. What workflow runs come to most often, completed at once, costs no partial index. The long texts
 // are last, because SQLite goes through them to reach what comes after.
 var schema = []string{
+	`CREATE TABLE input_of (type TEXT PRIMARY KEY, names TEXT NOT NULL) STRICT, WITHOUT ROWID`, // the fields of inputs that runs of a type are found by, as JSON
 	`CREATE TABLE run (
 		position    INTEGER PRIMARY KEY,
 		namespace   TEXT NOT NULL,

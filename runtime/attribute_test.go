@@ -1,7 +1,9 @@
 package runtime_test
 
 import (
+	"fmt"
 	"math"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -131,4 +133,27 @@ func TestFieldsOfInputsAreFoundWhereTheirTypeSaysSo(t *testing.T) {
 		require.ErrorIs(t, err, runtime.ErrInvalid)
 		require.NoError(t, w.rt.Terminate(w.ctx(), "p"))
 	}, buys, child)
+}
+
+// TestAFieldThatIsDeclaredLaterIsFoundInRunsThatBeganBefore: the index is built anew beside the one that is used meanwhile.
+func TestAFieldThatIsDeclaredLaterIsFoundInRunsThatBeganBefore(t *testing.T) {
+	type before struct{ Total int }
+	type after struct {
+		Total int `find:"total"`
+	}
+	c := runtime.Config{Store: filepath.Join(t.TempDir(), "store")}
+	bill := workflow.Define("bill", func(_ workflow.Context, in before) (int, error) { return in.Total, nil })
+	rt, stop := open(t, c, bill)
+	for i := range 20 {
+		_, err := runtime.Start(t.Context(), rt, fmt.Sprint("b", i), bill, before{Total: i})
+		require.NoError(t, err)
+	}
+	stop()
+	rt, stop = open(t, c, workflow.Define("bill", func(_ workflow.Context, in after) (int, error) { return in.Total, nil }))
+	defer stop()
+	require.Eventually(t, func() bool {
+		n, err := rt.Count(t.Context(), query.Query{Where: "input.total >= 15"})
+		require.NoError(t, err, "it can be asked meanwhile")
+		return n == 5
+	}, time.Minute, time.Millisecond)
 }

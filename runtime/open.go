@@ -141,7 +141,7 @@ func (r *Runtime) openBeside(ctx context.Context, dir string) error {
 	}
 	r.index = r.config.Hooks.Index
 	if r.index == nil {
-		x, err := lookup.Open(ctx, index, lookup.Options{Logger: r.logger, Text: r.config.FullText, TextOf: r.config.FullTextOf})
+		x, err := lookup.Open(ctx, index, lookup.Options{Logger: r.logger, Inputs: r.fields, Text: r.config.FullText, TextOf: r.config.FullTextOf})
 		if err != nil {
 			return err
 		}

@@ -108,7 +108,7 @@ func (r *Runtime) past(ctx context.Context, of query.AsOf) (*lookup.Index, func(
 			one.err = os.MkdirAll(filepath.Dir(path), 0o700)
 		}
 		if one.err == nil {
-			one.index, one.err = lookup.AsOf(ctx, path, r.log, of, lookup.Options{Logger: r.logger, Text: text, TextOf: types})
+			one.index, one.err = lookup.AsOf(ctx, path, r.log, of, lookup.Options{Logger: r.logger, Inputs: r.fields, Text: text, TextOf: types})
 		}
 		close(one.made)
 	}

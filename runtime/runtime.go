@@ -121,6 +121,7 @@ type Runtime struct {
 	broken     sync.Map                               // ids of executions on which something could not be read or recorded, to be taken up again
 	missing    sync.Map                               // names of activities that were asked for and are not here
 	inputs     map[string]string                      // of workflows, by their Go types
+	fields     lookup.Inputs                          // by which runs are found
 	settings   map[string]workflow.Settings
 
 	admin       admin
@@ -291,7 +292,7 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 	r.codes, r.handlers = map[string]map[int]workflow.Code{}, map[string]activity.Handler{}
 	r.holds = map[string]func(history.Payload) error{}
 	r.onMismatch = map[string]map[int]workflow.Mismatch{}
-	r.settings, r.inputs = map[string]workflow.Settings{}, map[string]string{}
+	r.settings, r.inputs, r.fields = map[string]workflow.Settings{}, map[string]string{}, lookup.Inputs{}
 	r.laws.defined, r.laws.runs = map[string]history.Rule{}, map[string]history.Rule{}
 	declared := map[string]bool{}
 	var errs []error
@@ -346,6 +347,9 @@ func (r *Runtime) register(definitions []workflow.Definition) error {
 		r.inputs[b.Name] = b.In
 		if b.Settings.Version >= r.settings[b.Name].Version {
 			r.settings[b.Name] = b.Settings
+			if delete(r.fields, b.Name); b.Fields != nil {
+				r.fields[b.Name] = lookup.Input(*b.Fields)
+			}
 			r.laws.runs[b.Name] = b.Settings.RunLimit
 		}
 	}

@@ -243,8 +243,9 @@ func (c Context) wait(bells ...*coro.Bell) {
 // Bodied is a definition and, if there is one here, its code.
 type Bodied struct {
 	Name     string
-	In       string // the Go type of the input
-	Code     Code   // nil: declared only
+	In       string       // the Go type of the input
+	Fields   *InputFields // of the input; nil: none
+	Code     Code         // nil: declared only
 	Settings Settings
 }
 
@@ -260,7 +261,9 @@ func (t Type[In, Out]) body() Bodied {
 	if t.def == nil {
 		return Bodied{}
 	}
-	return Bodied{t.def.name, t.def.in, t.def.code, t.def.settings}
+	return Bodied{t.def.name, t.def.in, t.def.fields, t.def.code, t.def.settings}
 }
 
-func (b Binding) body() Bodied { return Bodied{b.def.name, b.def.in, b.code, b.def.settings} }
+func (b Binding) body() Bodied {
+	return Bodied{b.def.name, b.def.in, b.def.fields, b.code, b.def.settings}
+}

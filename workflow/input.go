@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clewflow/clew/commands"
+	"github.com/clewflow/clew/history"
 	"github.com/clewflow/clew/query"
 )
 
@@ -32,6 +33,46 @@ func InputSettings(in any) (all []Setting) {
 		all = append(all, inputSetting(name, v.Field(i)))
 	}
 	return all
+}
+
+// inputFields are the fields of the input of a definition; nil: there are none.
+func inputFields[In any]() *InputFields {
+	t := reflect.TypeFor[In]()
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	f := &InputFields{Of: func(input history.Payload) map[string]json.RawMessage {
+		var in In
+		if input.Decode(&in) != nil {
+			return nil
+		}
+		var s Settings
+		for _, field := range InputSettings(in) {
+			field.Set(&s)
+		}
+		if s.Err != nil {
+			return nil
+		}
+		return s.Attributes
+	}}
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get(inputTag); name != "" && t.Field(i).IsExported() {
+			f.Names = append(f.Names, query.InputPrefix+name)
+		}
+	}
+	if f.Names == nil {
+		return nil
+	}
+	return f
+}
+
+// InputFields are the fields of inputs by which the runs of a workflow are found.
+type InputFields struct {
+	Names []string                                         // of attributes
+	Of    func(history.Payload) map[string]json.RawMessage // their values; nil if an input cannot be read
 }
 
 func inputSetting(name string, v reflect.Value) Setting {

@@ -56,6 +56,7 @@ type Type[In, Out any] struct{ def *definition }
 type definition struct {
 	name     string
 	in       string // the Go type of the input
+	fields   *InputFields
 	code     Code
 	settings Settings
 }
@@ -73,7 +74,7 @@ func Define[In, Out any](name string, fn func(Context, In) (Out, error), opts ..
 // Declare names a workflow whose body is elsewhere; see [Type.Bind]. It also lets a workflow start itself, which Go
 // refuses for a variable whose function mentions the variable.
 func Declare[In, Out any](name string, opts ...Option) Type[In, Out] {
-	d := &definition{name: name, in: reflect.TypeFor[In]().String()}
+	d := &definition{name: name, in: reflect.TypeFor[In]().String(), fields: inputFields[In]()}
 	d.settings.Apply(opts...)
 	return Type[In, Out]{d}
 }
