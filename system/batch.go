@@ -254,4 +254,6 @@ func (p *Position) take(outcomes []Outcome) {
 }
 
 // Definitions are the workflows of this package.
-func Definitions() []workflow.Definition { return []workflow.Definition{Batches, Keeper, Sweeps, Debounces} }
+func Definitions() []workflow.Definition {
+	return []workflow.Definition{Batches, Keeper, Sweeps, Debounces}
+}

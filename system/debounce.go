@@ -47,7 +47,7 @@ type Wanted struct {
 	Attributes       map[string]json.RawMessage `json:"attributes,omitempty"`
 	Headers          map[string]string          `json:"headers,omitempty"`
 	LimitKey         string                     `json:"limit_key,omitempty"`
-	WhenFull         workflow.Full               `json:"when_full,omitempty"`
+	WhenFull         workflow.Full              `json:"when_full,omitempty"`
 }
 
 // SetChild makes the run a child that asks for this.
