@@ -45,6 +45,8 @@ var errBuilt = errors.New("lookup: the index was built")
 
 // build reads the log up to head into a new file, and puts that in the place of the index. It returns [errBuilt] if all went well.
 func (x *Index) build(ctx context.Context, log store.Log, head store.Position) (err error) {
+	x.builds.Lock()
+	defer x.builds.Unlock()
 	epoch, _ := x.place()
 	b, err := beginBuilding(x.path+".new", *x.words.Load(), x.inputs)
 	if err != nil {
@@ -59,7 +61,7 @@ func (x *Index) build(ctx context.Context, log store.Log, head store.Position) (
 	began := time.Now()
 	x.logger.Info("the index is built", "path", x.path, "head", head)
 	for end := false; !end; { // until there is little left to read when it takes its place
-		if err := x.readInto(ctx, log, b, head); err != nil {
+		if err := x.readInto(ctx, log, b, head, epoch); err != nil {
 			return err
 		}
 		now, err := log.Head(ctx)
@@ -104,8 +106,8 @@ func beginBuilding(path string, words words, inputs Inputs) (*building, error) {
 	return b, nil
 }
 
-// readInto applies the log to b until it has reached head.
-func (x *Index) readInto(ctx context.Context, log store.Log, b *building, head store.Position) error {
+// readInto applies the log to b until it has reached head, or the index has begun anew.
+func (x *Index) readInto(ctx context.Context, log store.Log, b *building, head store.Position, epoch int) error {
 	ctx, stop := context.WithCancel(ctx)
 	g := newGathering(buildRuns, buildRecords, buildBytes)
 	var reading sync.WaitGroup
@@ -116,6 +118,9 @@ func (x *Index) readInto(ctx context.Context, log store.Log, b *building, head s
 	for head.After(b.last) {
 		if err := x.fill(ctx, &g, head); err != nil {
 			return err
+		}
+		if now, _ := x.place(); now != epoch {
+			return ErrAnew
 		}
 		records, err := g.take()
 		if len(records) > 0 {

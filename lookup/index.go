@@ -79,7 +79,8 @@ type Index struct {
 	text    wanted
 	words   atomic.Pointer[words] // that are kept; nil: not yet opened
 	inputs  Inputs
-	noted   noted // belongs to the writer
+	noted   noted      // belongs to the writer
+	builds  sync.Mutex // who has it writes the file that is to replace this one
 
 	of   query.AsOf // of which moment it is; see [AsOf]
 	then time.Time  // when that was; zero: it goes on with the log

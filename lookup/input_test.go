@@ -123,5 +123,42 @@ func TestABuildingBesideIsTriedAgain(t *testing.T) {
 	x.move(x.Position(), 1) // as when something was taken away
 	follow(t, x, log)
 	require.Eventually(t, func() bool { return len(all(t, x, query.Query{Where: "input.total = 3"})) == 20 }, time.Minute, time.Millisecond)
-	require.Equal(t, store.Position{}, x.building)
+	require.Eventually(t, func() bool {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return x.building == store.Position{}
+	}, time.Minute, time.Millisecond)
+}
+
+// TestABuildingBesideAndOneThatReplacesALostFileDoNotMeet: both are made at the same place.
+func TestABuildingBesideAndOneThatReplacesALostFileDoNotMeet(t *testing.T) {
+	before := much
+	much = 10
+	t.Cleanup(func() { much = before })
+	s := newScene(t)
+	for i := range 100 {
+		e := start(fmt.Sprint("r", i), "order", 1)
+		e.Input = history.JSON([]byte(`{"N":3}`))
+		s.then(fmt.Sprint("o", i), e)
+	}
+	for range 5 {
+		path := filepath.Join(t.TempDir(), "index")
+		x, err := Open(t.Context(), path, Options{})
+		require.NoError(t, err)
+		require.NoError(t, x.Apply(s.records))
+		require.NoError(t, x.Close())
+		x, err = Open(t.Context(), path, Options{Inputs: totals})
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- x.Run(ctx, newTape(s.records...)) }()
+		for range 3 {
+			require.NoError(t, x.Reset())
+			time.Sleep(time.Millisecond)
+		}
+		require.Eventually(t, func() bool { return len(all(t, x, query.Query{Where: "input.total = 3"})) == 100 }, time.Minute, time.Millisecond)
+		stop()
+		require.NoError(t, <-done)
+		require.NoError(t, x.Close())
+	}
 }
