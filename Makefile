@@ -6,7 +6,7 @@ help: ## list the targets
 test: ## all tests
 	go test ./...
 
-race: ## all tests but the long process test, with the race detector and in random order
+race: ## the tests in short runs, with the race detector and in random order
 	.ci/run race
 
 lint: ## gofmt, go vet, staticcheck

@@ -118,12 +118,12 @@ func (m *mortal) AppendTail(ctx context.Context, id history.ID, tail *store.Tail
 
 // TestHistoriesSurviveFaultsAndDeaths runs racing workflows on a log with every fault there is, kills the runtime again and
 // again, and holds what remains against the code.
-// someSeeds are those that a random test tries; of a short run, a sixth of them.
+// someSeeds are those that a random test tries; of a short run, a twelfth of them.
 func someSeeds() iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {
 		n := uint64(*seeds)
 		if testing.Short() {
-			n /= 6
+			n /= 12
 		}
 		for seed := *firstSeed; seed < *firstSeed+n && yield(seed); seed++ {
 		}

@@ -267,7 +267,7 @@ func TestGoroutinesStartedWithGoStallAndHinderNobody(t *testing.T) {
 		require.NoError(t, err)
 		h, err := runtime.Start(w.ctx(), w.rt, "good", waiter, "")
 		require.NoError(t, err)
-		time.Sleep(hour)
+		time.Sleep(10 * time.Minute)
 		d, err := w.rt.Describe(w.ctx(), "bad")
 		require.NoError(t, err)
 		assert.Contains(t, d.Stalled, "use workflow.Go")

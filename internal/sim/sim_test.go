@@ -62,7 +62,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	debug.SetGCPercent(400) // worlds are small, and many
 	if testing.Short() {
-		*seeds, *share = min(*seeds, 20), max(*share, 32)
+		*seeds, *share = min(*seeds, 12), max(*share, 32)
 	}
 	os.Exit(m.Run())
 }

@@ -468,6 +468,9 @@ func lastBegin(data []byte) (at int) {
 }
 
 func TestTruncatedWriteAheadLogEndsWithAWholeAppend(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it cuts a file at each byte, alone")
+	}
 	t.Parallel()
 	disk, path, data, all := killed(t, 40, 10)
 	last := len(data)
@@ -531,6 +534,9 @@ func TestShorterLogThanAtCloseIsRefused(t *testing.T) {
 }
 
 func TestTooLargeAppendIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it makes appends of many megabytes")
+	}
 	t.Parallel()
 	l := open(t, "db", small(vfs.NewMem()))
 	s := storetest.NewStream(id(1)).Sized(maxAppend)
