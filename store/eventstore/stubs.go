@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/clewflow/clew/store"
 )
@@ -65,21 +68,14 @@ func (s *stubs) append(ctx context.Context, stream string, expected int64, event
 	}
 	var answer *streams.AppendResp
 	err = s.call(ctx, func(ctx context.Context, c streams.StreamsClient) (bool, metadata.MD, error) {
+		ctx, giveUp := context.WithCancel(ctx)
+		defer giveUp()
 		call, err := c.Append(ctx)
 		if err != nil {
 			return false, nil, err
 		}
-		// A send that fails says nothing but that the call is over; why is said by CloseAndRecv. The server acts on a call when it
-		// has heard that it is complete, which CloseAndRecv says and which nobody hears of a call that is over.
-		err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_Options_{Options: options}})
-		for i := 0; i < len(events) && err == nil; i++ {
-			err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: proposed(events[i])}})
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return false, nil, err
-		}
-		complete := err == nil
-		answer, err = call.CloseAndRecv()
+		var complete bool
+		answer, complete, err = say(call, options, events, giveUp)
 		return complete, call.Trailer(), err
 	})
 	if err != nil {
@@ -95,6 +91,34 @@ func (s *stubs) append(ctx context.Context, stream string, expected int64, event
 		return success.GetCurrentRevision(), nil
 	}
 	return 0, fmt.Errorf("%w: the server's answer says nothing", store.ErrUnknownOutcome)
+}
+
+// whyOver is how long the reason is waited for why a call was over before all was sent.
+const whyOver = time.Second
+
+// say sends an append and receives the answer. The server acts on a call when it has heard that it is complete; if that was not said it has
+// done nothing.
+//
+// A send that fails says only that the call is over; why is received. It must not be closed then: gRPC itself may say on another connection
+// what was sent before, and the server would take the part for the whole, and store it, or nothing, and say that all went well. And since it may do
+// that without being asked to close, it is given up if there is no answer soon.
+func say(call streams.Streams_AppendClient, options *streams.AppendReq_Options, events []proposal, giveUp func()) (answer *streams.AppendResp, complete bool, err error) {
+	err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_Options_{Options: options}})
+	for i := 0; i < len(events) && err == nil; i++ {
+		err = call.Send(&streams.AppendReq{Content: &streams.AppendReq_ProposedMessage_{ProposedMessage: proposed(events[i])}})
+	}
+	switch {
+	case err == nil:
+		answer, err = call.CloseAndRecv()
+		return answer, true, err
+	case !errors.Is(err, io.EOF):
+		return nil, false, err
+	}
+	defer time.AfterFunc(whyOver, giveUp).Stop()
+	if err = call.RecvMsg(new(streams.AppendResp)); err == nil || status.Code(err) == codes.Canceled {
+		err = status.Error(codes.Unavailable, "the call was over before all was sent")
+	}
+	return nil, false, err
 }
 
 func named(stream string) *shared.StreamIdentifier {
