@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -68,7 +69,11 @@ func (s *stage) judge(wanted []purchase, failed []error) (report, error) {
 			r.broken = append(r.broken, fmt.Sprintf("%s: %v", p.Order, err))
 		}
 		for _, activity := range []string{"charge", "ship"} {
+			before := len(r.doubled)
 			r.compare(p.Order+" "+activity, marks[p.Order+" "+activity], settled[activity], troubles, s.lease)
+			for i := range r.doubled[before:] {
+				r.doubled[before+i] += s.history(p)
+			}
 		}
 	}
 	r.onTheRoad = onTheRoad(marks, troubles, s.lease)
@@ -89,6 +94,18 @@ func (r *report) compare(what string, marks []mark, settled history.Serial, trou
 	default:
 		r.doubled = append(r.doubled, fmt.Sprintf("%s: %v", what, marks))
 	}
+}
+
+// history is what is recorded of an order, a line for each entry.
+func (s *stage) history(p purchase) string {
+	var b strings.Builder
+	for r, err := range s.log.Read(context.Background(), s.id(p.Order), 1) {
+		if err != nil {
+			return err.Error()
+		}
+		fmt.Fprintf(&b, "\n\t%d %s %s by %s %s", r.Entry.Seq, r.Entry.At.Format("15:04:05.000"), r.Entry.Event.Kind(), r.Entry.By, r.Entry.Node)
+	}
+	return b.String()
 }
 
 func codes(name string, _ int) workflow.Code {
