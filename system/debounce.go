@@ -1,8 +1,8 @@
 package system
 
 import (
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -71,6 +71,7 @@ type Burst struct {
 	Last   time.Time         `json:"last,omitzero"`
 	Put    Put               `json:"put,omitzero"` // the last
 	Inputs []json.RawMessage `json:"inputs,omitempty"`
+	Failed string            `json:"failed,omitempty"` // why a run before could not be begun; the last of them
 }
 
 // What is asked of the workflow that waits for the starts of a key.
@@ -84,7 +85,7 @@ var (
 var Debounces = workflow.Define(Prefix+"debounce", debounce)
 
 func debounce(ctx workflow.Context, b Burst) (Burst, error) {
-	beginning, failed, last := "", map[string]error{}, error(nil)
+	beginning, failed := "", map[string]error{}
 	PutStart.Handle(ctx, func(ctx workflow.Context, p Put) (Coming, error) {
 		b.take(p, workflow.Now(ctx))
 		return b.coming(ctx), nil
@@ -100,7 +101,10 @@ func debounce(ctx workflow.Context, b Burst) (Burst, error) {
 	for {
 		over := func() bool { return b.Starts == 0 && b.Runs > 0 && workflow.AllHandlersFinished(ctx) }
 		if err := workflow.Await(ctx, func() bool { return b.Starts > 0 || over() }); err != nil || over() {
-			return b, cmp.Or(err, last)
+			if err == nil && b.Failed != "" {
+				err = errors.New(b.Failed)
+			}
+			return b, err
 		}
 		if err := b.wait(ctx); err != nil {
 			return b, err
@@ -112,7 +116,7 @@ func debounce(ctx workflow.Context, b Burst) (Burst, error) {
 				return b, ctx.Err()
 			}
 			err = fmt.Errorf("%s was not begun: %w", beginning, err)
-			failed[beginning], last = err, err
+			failed[beginning], b.Failed = err, err.Error()
 		}
 		beginning = ""
 	}
@@ -121,7 +125,7 @@ func debounce(ctx workflow.Context, b Burst) (Burst, error) {
 // leave takes what waits, and nothing does.
 func (b *Burst) leave() Burst {
 	gone := *b
-	*b = Burst{Runs: b.Runs + 1}
+	*b = Burst{Runs: b.Runs + 1, Failed: b.Failed}
 	return gone
 }
 
